@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# What the scripts share: where things are, and how a missing tool is come by.
+# Sourced, never run.
+
+# shellcheck disable=SC2034 # used by those that source this
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Tools that are built from source are kept beside cargo's and Go's own caches, so that a fresh
+# clone does not build them again.
+tools=${XDG_CACHE_HOME:-$HOME/.cache}/cloud-portfolio
+mkdir -p "$tools/bin"
+
+say() { printf '== %s\n' "$*"; }
+die() {
+  printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+  exit 1
+}
+
+# need COMMAND PACKAGE: installs Debian's PACKAGE when COMMAND is missing and it may; else says
+# the one command to type.
+need() {
+  local command=$1 package=$2
+  command -v "$command" >/dev/null && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    say "installing Debian's $package, for $command"
+    [ -n "${apt_updated:-}" ] || apt-get update -qq
+    apt_updated=1
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+  fi
+  command -v "$command" >/dev/null || die "$command is missing. Type: sudo apt-get install $package"
+}
+
+# usage: prints the comment at the top of the script that calls it.
+usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}

@@ -1,0 +1,283 @@
+//! The configuration: parsed once at start from the environment, every fault named at once.
+//! The only reader of the environment; the table of settings is in `settings`, and how one
+//! value is read is in `reader`.
+
+mod reader;
+mod settings;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reader::Reader;
+pub use settings::{SETTINGS, Setting};
+
+/// `sysexits.h` `EX_USAGE`: what the process exits with when its configuration is faulty.
+pub const EXIT_CONFIG: u8 = 64;
+
+/// Most parts in an S3 multipart upload (S3 User Guide, "Amazon S3 multipart upload limits").
+pub const MAX_PARTS: u64 = 10_000;
+/// Largest part S3 takes, 5 GiB (same source).
+pub const MAX_PART_BYTES: u64 = 5 << 30;
+/// Smallest part but the last that S3 takes, 5 MiB (same source).
+pub const MIN_PART_BYTES: u64 = 5 << 20;
+
+/// A text that never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+/// Everything that can be set. Durations are whole seconds in the environment.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Path that every route sits under: empty, or with a leading and no trailing slash.
+    pub base_path: String,
+    /// Worker threads.
+    pub workers: usize,
+    /// Blocking threads of each worker.
+    pub threads: usize,
+    /// Longest silence of a client or of the store.
+    pub timeout: Duration,
+    /// Most client connections at once.
+    pub max_connections: usize,
+    /// From SIGTERM until new connections are refused.
+    pub withdraw: Duration,
+    /// From then until what is left is cut.
+    pub drain: Duration,
+    /// Which store, and where.
+    pub store: StoreConfig,
+    /// Put before every key in the store.
+    pub key_prefix: String,
+    /// How uploads are taken.
+    pub upload: UploadConfig,
+    /// Whether losing the store later withdraws readiness again.
+    pub ready_strict: bool,
+}
+
+/// How uploads are taken.
+#[derive(Debug, Clone)]
+pub struct UploadConfig {
+    /// Bytes that may wait in memory to become parts, in the whole process.
+    pub buffer_bytes: usize,
+    /// Bytes in a part; larger objects have larger parts.
+    pub part_bytes: u64,
+    /// Parts of one upload on their way at once.
+    pub concurrency: usize,
+    /// Largest object taken, in bytes.
+    pub max_bytes: u64,
+}
+
+/// Which store.
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// A local directory.
+    Local {
+        /// The directory; made when it is missing.
+        data_dir: PathBuf,
+    },
+    /// An S3 bucket.
+    S3(S3Config),
+}
+
+/// An S3 bucket and how to reach it.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// The bucket.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Scheme, host and port, without a trailing slash (a slash would be signed twice).
+    pub endpoint: String,
+    /// PEM file of further roots to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<Secret>,
+}
+
+/// All that is wrong with a configuration, one line each.
+#[derive(Debug)]
+pub struct Faults(pub Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has faults:")?;
+        for fault in &self.0 {
+            write!(f, "\n  {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, Faults> {
+        Self::from_lookup(&|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
+    }
+
+    /// Reads whatever `lookup` says a variable holds. An empty value counts as unset.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
+        let mut env = Reader::new(lookup);
+        let config = Self {
+            host: env.parse("HOST"),
+            port: env.parse("PORT"),
+            base_path: env.with("BASE_PATH", parse_base_path),
+            workers: env.within("WEB_CONCURRENCY", 1, 64),
+            threads: env.within("THREADS", 1, 256),
+            timeout: Duration::from_secs(env.within("TIMEOUT", 1, 3600)),
+            max_connections: env.within("MAX_CONNECTIONS", 1, 1_000_000),
+            withdraw: Duration::from_secs(env.within("WITHDRAW_SECONDS", 0, 600)),
+            drain: Duration::from_secs(env.within("DRAIN_SECONDS", 0, 3600)),
+            key_prefix: env.with("KEY_PREFIX", parse_key_prefix),
+            upload: UploadConfig {
+                // Up to 1 GiB: semaphores count it in u32.
+                buffer_bytes: env.within("UPLOAD_BUFFER_BYTES", 1 << 20, 1 << 30),
+                part_bytes: env.within("UPLOAD_PART_BYTES", MIN_PART_BYTES, MAX_PART_BYTES),
+                concurrency: env.within("UPLOAD_CONCURRENCY", 1, 64),
+                max_bytes: env.within("MAX_UPLOAD_BYTES", 1, MAX_PARTS * MAX_PART_BYTES),
+            },
+            ready_strict: env.parse("READY_STRICT"),
+            store: read_store(&mut env),
+        };
+        let faults = env.finish();
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(Faults(faults))
+        }
+    }
+}
+
+/// What is in force, one `NAME=value` a line, secrets masked; settings left out are skipped.
+#[must_use]
+pub fn in_force(lookup: &dyn Fn(&str) -> Option<String>) -> String {
+    use fmt::Write as _;
+    let mut env = Reader::new(lookup);
+    let mut text = String::new();
+    for setting in SETTINGS {
+        if let Some(value) = env.optional(setting.name) {
+            let shown = if setting.secret { "********" } else { &value };
+            let _ = writeln!(text, "{}={shown}", setting.name);
+        }
+    }
+    text
+}
+
+fn read_store(env: &mut Reader<'_>) -> StoreConfig {
+    let data_dir = env.optional("DATA_DIR").unwrap_or_default();
+    let Some(bucket) = env.optional("BUCKET_NAME") else {
+        return StoreConfig::Local {
+            data_dir: PathBuf::from(data_dir),
+        };
+    };
+    let region = env
+        .optional("AWS_REGION")
+        .or_else(|| env.optional("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| "us-east-1".to_owned());
+    let endpoint = match env.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]) {
+        Some((name, text)) => parse_endpoint(&text).unwrap_or_else(|fault| {
+            env.fault(name, &fault);
+            String::new()
+        }),
+        None => aws_endpoint(&region),
+    };
+    let access_key_id = env.optional("AWS_ACCESS_KEY_ID");
+    let secret_access_key = env.optional("AWS_SECRET_ACCESS_KEY");
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", &access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &secret_access_key),
+    ] {
+        if value.is_none() {
+            env.fault(name, "is needed when BUCKET_NAME is set");
+        }
+    }
+    StoreConfig::S3(S3Config {
+        bucket,
+        region,
+        endpoint,
+        ca_bundle: env.optional("AWS_CA_BUNDLE").map(PathBuf::from),
+        access_key_id: access_key_id.unwrap_or_default(),
+        secret_access_key: Secret(secret_access_key.unwrap_or_default()),
+        session_token: env.optional("AWS_SESSION_TOKEN").map(Secret),
+    })
+}
+
+/// The public endpoint of a region; China's partition has a domain of its own.
+fn aws_endpoint(region: &str) -> String {
+    let domain = if region.starts_with("cn-") {
+        "amazonaws.com.cn"
+    } else {
+        "amazonaws.com"
+    };
+    format!("https://s3.{region}.{domain}")
+}
+
+fn parse_endpoint(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let uri: hyper::Uri = text.parse().map_err(|e| format!("is no URL: {e}"))?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
+        _ => return Err("must begin with http:// or https:// and name a host".to_owned()),
+    }
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("must not carry a user or password".to_owned());
+    }
+    if uri.query().is_some() {
+        return Err("must not have a query".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_base_path(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_matches('/');
+    if trimmed.is_empty() {
+        return Ok(String::new());
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if !trimmed.chars().all(plain) || trimmed.split('/').any(|s| matches!(s, "" | "." | "..")) {
+        return Err("must be path segments of letters, digits, '-', '.', '_' and '~'".to_owned());
+    }
+    Ok(format!("/{trimmed}"))
+}
+
+fn parse_key_prefix(text: &str) -> Result<String, String> {
+    let segments = text.strip_suffix('/').unwrap_or(text);
+    let bad_segment = segments.split('/').any(|s| matches!(s, "" | "." | ".."));
+    if !text.is_empty() && bad_segment {
+        return Err("must not have an empty, '.' or '..' segment, nor begin with a slash".into());
+    }
+    if text.contains('\\') || text.chars().any(char::is_control) {
+        return Err("must not have control characters or backslashes".to_owned());
+    }
+    // Leaves keys at least 512 bytes, and room for the internal prefix.
+    if text.len() > 512 {
+        return Err("must not be longer than 512 bytes".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! The table of settings: names, defaults, and what `--help` says of them.
+//! What their values may be is decided in `config`.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// The variable; `NAME_FILE` names a file that holds the value instead.
+    pub name: &'static str,
+    /// In force when the variable is unset; empty: nothing.
+    pub default: &'static str,
+    /// One line for `--help`.
+    pub help: &'static str,
+    /// Whether its value must never be printed.
+    pub secret: bool,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default,
+        help,
+        secret: false,
+    }
+}
+
+const fn secret(name: &'static str, help: &'static str) -> Setting {
+    Setting {
+        name,
+        default: "",
+        help,
+        secret: true,
+    }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    setting("HOST", "0.0.0.0", "Address to listen on"),
+    setting("PORT", "5000", "Port to listen on; 0 takes a free one"),
+    setting("BASE_PATH", "", "Path that every route sits under"),
+    setting("WEB_CONCURRENCY", "2", "Worker threads"),
+    setting("THREADS", "4", "Blocking threads of each worker"),
+    setting(
+        "TIMEOUT",
+        "60",
+        "Longest silence of a client or the store, seconds",
+    ),
+    setting("MAX_CONNECTIONS", "1024", "Most client connections at once"),
+    setting(
+        "WITHDRAW_SECONDS",
+        "5",
+        "From SIGTERM until new connections are refused",
+    ),
+    setting("DRAIN_SECONDS", "25", "From then until what is left is cut"),
+    setting("BUCKET_NAME", "", "S3 bucket; unset: files go to DATA_DIR"),
+    setting("KEY_PREFIX", "", "Put before every key in the store"),
+    setting("DATA_DIR", "./data", "Directory of the local store"),
+    setting("AWS_REGION", "", "Region of the bucket (us-east-1)"),
+    setting(
+        "AWS_DEFAULT_REGION",
+        "",
+        "The same, when AWS_REGION is unset",
+    ),
+    setting(
+        "AWS_ENDPOINT_URL_S3",
+        "",
+        "URL of an S3 other than Amazon's",
+    ),
+    setting(
+        "AWS_ENDPOINT_URL",
+        "",
+        "The same, when AWS_ENDPOINT_URL_S3 is unset",
+    ),
+    setting("AWS_CA_BUNDLE", "", "PEM file of further roots to trust"),
+    secret("AWS_ACCESS_KEY_ID", "Access key"),
+    secret("AWS_SECRET_ACCESS_KEY", "Secret key"),
+    secret(
+        "AWS_SESSION_TOKEN",
+        "Session token of temporary credentials",
+    ),
+    setting(
+        "UPLOAD_BUFFER_BYTES",
+        "41943040",
+        "Bytes that may wait in memory to become parts",
+    ),
+    setting(
+        "UPLOAD_PART_BYTES",
+        "8388608",
+        "Bytes in a part; larger objects have larger parts",
+    ),
+    setting(
+        "UPLOAD_CONCURRENCY",
+        "4",
+        "Parts of one upload on their way at once",
+    ),
+    // 10,000 parts of 5 GiB: what S3's multipart limits hold.
+    setting(
+        "MAX_UPLOAD_BYTES",
+        "53687091200000",
+        "Largest object taken, bytes",
+    ),
+    setting(
+        "READY_STRICT",
+        "false",
+        "Not ready while the store is lost, also after the start",
+    ),
+    setting("RUST_LOG", "info", "Log level, by module if wanted"),
+];
+
+/// The default of a setting that is in the table.
+pub(super) fn default_of(name: &str) -> &'static str {
+    SETTINGS
+        .iter()
+        .find(|setting| setting.name == name)
+        .map_or("", |setting| setting.default)
+}

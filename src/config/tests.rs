@@ -1,0 +1,117 @@
+use std::collections::HashMap;
+
+use super::*;
+
+fn config(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
+    let map: HashMap<&str, &str> = pairs.iter().copied().collect();
+    Config::from_lookup(&|name| map.get(name).map(|v| (*v).to_owned()))
+}
+
+fn faults(pairs: &[(&str, &str)]) -> Vec<String> {
+    config(pairs).map(|_| ()).unwrap_err().0
+}
+
+#[test]
+fn an_empty_environment_serves_the_local_store_on_port_5000() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.port, 5000);
+    assert_eq!((config.workers, config.threads), (2, 4));
+    assert_eq!(config.upload.buffer_bytes, 40 << 20);
+    assert_eq!(config.upload.part_bytes, 8 << 20);
+    assert_eq!(config.upload.max_bytes, MAX_PARTS * MAX_PART_BYTES);
+    assert!(matches!(config.store, StoreConfig::Local { data_dir } if data_dir.ends_with("data")));
+}
+
+#[test]
+fn all_faults_are_reported_at_once_and_no_value_is_repeated() {
+    let faults = faults(&[
+        ("PORT", "hunter2"),
+        ("HOST", "nowhere"),
+        ("BUCKET_NAME", "b"),
+        ("AWS_ENDPOINT_URL", "ftp://hunter2"),
+        ("THREADS", "0"),
+        ("BASE_PATH", "/a/../b"),
+        ("READY_STRICT", "perhaps"),
+    ]);
+    for name in [
+        "PORT",
+        "HOST",
+        "THREADS",
+        "BASE_PATH",
+        "READY_STRICT",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+    ] {
+        assert_eq!(
+            faults
+                .iter()
+                .filter(|f| f.starts_with(&format!("{name} ")))
+                .count(),
+            1,
+            "{name}"
+        );
+    }
+    assert!(!faults.join("\n").contains("hunter2"));
+}
+
+#[test]
+fn a_secret_may_come_from_a_file_and_never_prints() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "s3cr3t\n").unwrap();
+    let pairs = [
+        ("BUCKET_NAME", "b"),
+        ("AWS_ACCESS_KEY_ID", "AKIDPLANTED"),
+        ("AWS_SECRET_ACCESS_KEY_FILE", file.path().to_str().unwrap()),
+        ("AWS_SESSION_TOKEN", "t0ken"),
+    ];
+    let config = config(&pairs).unwrap();
+    let StoreConfig::S3(s3) = &config.store else {
+        panic!("a bucket is set");
+    };
+    assert_eq!(s3.secret_access_key.expose(), "s3cr3t");
+    assert_eq!(s3.endpoint, "https://s3.us-east-1.amazonaws.com");
+    let map: HashMap<&str, &str> = pairs.into_iter().collect();
+    let printed = in_force(&|name| map.get(name).map(|v| (*v).to_owned()));
+    for secret in ["s3cr3t", "t0ken", "AKIDPLANTED"] {
+        assert!(!printed.contains(secret));
+        assert!(!format!("{:?}", s3.secret_access_key).contains(secret));
+    }
+    assert!(printed.contains("AWS_SECRET_ACCESS_KEY=********"));
+}
+
+#[test]
+fn a_value_and_its_file_together_are_a_fault() {
+    let faults = faults(&[("PORT", "1"), ("PORT_FILE", "/nonexistent")]);
+    assert!(faults[0].contains("both set"), "{faults:?}");
+}
+
+#[test]
+fn endpoints_lose_their_trailing_slash_and_keep_no_password() {
+    assert_eq!(
+        parse_endpoint("http://localhost:9000/").unwrap(),
+        "http://localhost:9000"
+    );
+    assert!(parse_endpoint("http://user:pass@host").is_err());
+    assert!(parse_endpoint("localhost:9000").is_err());
+    assert_eq!(
+        aws_endpoint("cn-north-1"),
+        "https://s3.cn-north-1.amazonaws.com.cn"
+    );
+}
+
+#[test]
+fn base_paths_are_normalised() {
+    assert_eq!(parse_base_path("portal/").unwrap(), "/portal");
+    assert_eq!(parse_base_path("/").unwrap(), "");
+    assert!(parse_base_path("/a b").is_err());
+}
+
+#[test]
+fn key_prefixes_keep_keys_portable() {
+    assert_eq!(parse_key_prefix("team/a/").unwrap(), "team/a/");
+    assert_eq!(parse_key_prefix("team-").unwrap(), "team-");
+    for bad in ["/a", "a//b", "../", "a\\b", "a\n"] {
+        assert!(parse_key_prefix(bad).is_err(), "{bad:?}");
+    }
+}

@@ -1,0 +1,343 @@
+//! What can go wrong with a request, and the one match from there to a status and a
+//! problem document (RFC 9457). Nothing else in the program chooses a status for a failure.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hyper::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::body::{Body, BoxError};
+use crate::store::{KeyError, StoreError};
+
+/// Seconds after which a client that met a passing trouble of ours should try again.
+const RETRY_SECONDS: u32 = 2;
+
+/// Why a request failed.
+#[derive(Debug)]
+pub enum Error {
+    /// The request is malformed; `code` names which part of it.
+    Invalid {
+        /// Stable code, `invalid_…`.
+        code: &'static str,
+        /// For the person who sent it.
+        detail: String,
+    },
+    /// No such route or object.
+    NotFound,
+    /// The route exists, not for this method.
+    MethodNotAllowed {
+        /// Value of the `Allow` header.
+        allow: &'static str,
+    },
+    /// The client sent nothing, or next to nothing, for `TIMEOUT`.
+    ClientSilent,
+    /// The request's body broke off or is not framed as HTTP wants it.
+    BodyBroken(BoxError),
+    /// Larger than is taken, in bytes.
+    TooLarge {
+        /// Most bytes taken.
+        limit: u64,
+    },
+    /// The request's headers together are over 16 KiB.
+    HeadersTooLarge,
+    /// The body is not of the type that the route takes.
+    UnsupportedMediaType {
+        /// The type it takes.
+        want: &'static str,
+    },
+    /// A condition of the request does not hold.
+    PreconditionFailed,
+    /// No memory is left for this upload, and none came free in time.
+    BudgetSpent,
+    /// The process is ending and cannot finish this.
+    ShuttingDown,
+    /// A bug of ours: a panic in the handler.
+    Panicked,
+    /// The store did not do it.
+    Store(StoreError),
+    /// One file of a form failed after others were stored.
+    Partial {
+        /// Why.
+        cause: Box<Error>,
+        /// What was stored before, as JSON objects.
+        stored: Vec<Value>,
+    },
+}
+
+/// What the client is told.
+struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+}
+
+impl Error {
+    /// A malformed part of the request.
+    pub fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::Invalid {
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    /// The one match: error to status, stable code and a sentence. Causes inside our side of the
+    /// house are logged, not told.
+    fn problem(&self) -> Problem {
+        let (status, code, detail) = match self {
+            Self::Invalid { code, detail } => (StatusCode::BAD_REQUEST, *code, detail.as_str()),
+            Self::NotFound | Self::Store(StoreError::NotFound) => {
+                (StatusCode::NOT_FOUND, "not_found", "There is nothing here.")
+            }
+            Self::MethodNotAllowed { .. } => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This address does not take that method.",
+            ),
+            Self::ClientSilent => (
+                StatusCode::REQUEST_TIMEOUT,
+                "client_silent",
+                "The request's bytes stopped coming.",
+            ),
+            Self::BodyBroken(_) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_body",
+                "The request's body broke off or is malformed.",
+            ),
+            Self::TooLarge { limit } => {
+                return Problem {
+                    status: StatusCode::PAYLOAD_TOO_LARGE,
+                    code: "too_large",
+                    detail: format!("At most {limit} bytes are taken."),
+                };
+            }
+            Self::Store(StoreError::TooLarge(_)) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "The store does not take objects this large.",
+            ),
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "headers_too_large",
+                "The request's headers are over 16 KiB.",
+            ),
+            Self::UnsupportedMediaType { want } => {
+                return Problem {
+                    status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    code: "unsupported_media_type",
+                    detail: format!("The body must be {want}."),
+                };
+            }
+            Self::PreconditionFailed | Self::Store(StoreError::Precondition) => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "The object exists already, is not there, or has changed meanwhile.",
+            ),
+            Self::BudgetSpent => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "Too many uploads of unknown length at once. Try again in a moment.",
+            ),
+            Self::ShuttingDown => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "shutting_down",
+                "This server is being replaced. Try again.",
+            ),
+            Self::Panicked => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "A fault of ours. The log has it under this request's id.",
+            ),
+            Self::Store(StoreError::Conflict(_)) => (
+                StatusCode::CONFLICT,
+                "conflict",
+                "Another writer was at the same key at the same time.",
+            ),
+            Self::Store(StoreError::Archived) => (
+                StatusCode::CONFLICT,
+                "archived",
+                "The object is archived and must be restored before it can be read.",
+            ),
+            Self::Store(StoreError::Range { .. }) => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "invalid_range",
+                "The range covers no byte of the object.",
+            ),
+            Self::Store(StoreError::InvalidCursor) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_cursor",
+                "The cursor is not one that this server gave.",
+            ),
+            Self::Store(StoreError::InvalidKey(_)) => (
+                StatusCode::BAD_REQUEST,
+                "invalid_key",
+                "The store cannot hold a key like this.",
+            ),
+            Self::Store(StoreError::Refused(_)) => (
+                StatusCode::BAD_GATEWAY,
+                "store_refused",
+                "The store refuses this server. The log says why.",
+            ),
+            Self::Store(StoreError::Corrupt(_)) => (
+                StatusCode::BAD_GATEWAY,
+                "store_failed",
+                "The store's answer makes no sense. The log says why.",
+            ),
+            Self::Store(StoreError::Unavailable(_) | StoreError::Source(_)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "The store cannot be reached or asks to slow down. Try again in a moment.",
+            ),
+            Self::Store(StoreError::Timeout(_)) => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "store_timeout",
+                "The store did not answer in time.",
+            ),
+            Self::Store(StoreError::Full(_)) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "store_full",
+                "The store is full.",
+            ),
+            Self::Partial { cause, .. } => return cause.problem(),
+        };
+        Problem {
+            status,
+            code,
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The answer that the client gets.
+    #[must_use]
+    pub fn into_response(self) -> Response<Body> {
+        let Problem {
+            status,
+            code,
+            detail,
+        } = self.problem();
+        let mut document = json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "detail": detail,
+            "code": code,
+        });
+        if let Self::Partial { stored, .. } = &self {
+            document["stored"] = Value::Array(stored.clone());
+        }
+        let mut response = Response::new(Body::full(Bytes::from(document.to_string())));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        let cause = match &self {
+            Self::Partial { cause, .. } => cause,
+            other => other,
+        };
+        match cause {
+            Self::MethodNotAllowed { allow } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Store(StoreError::Range { size }) => {
+                if let Ok(value) = HeaderValue::try_from(format!("bytes */{size}")) {
+                    headers.insert(CONTENT_RANGE, value);
+                }
+            }
+            _ => {}
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
+        response
+    }
+
+    /// Whether someone who runs the server should look at it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.problem().status.is_server_error()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::BodyBroken(cause) => write!(f, "the request's body broke off: {cause}"),
+            Self::Partial { cause, stored } => write!(f, "{cause} (after {})", stored.len()),
+            other => f.write_str(&other.problem().detail),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::BodyBroken(cause) => Some(cause.as_ref()),
+            Self::Partial { cause, .. } => Some(cause.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        Self::invalid("invalid_key", format!("This key cannot be used: {error}."))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(error: Error) -> u16 {
+        error.into_response().status().as_u16()
+    }
+
+    #[test]
+    fn each_meaning_has_its_status() {
+        let cause = || BoxError::from("cause");
+        for (error, want) in [
+            (Error::invalid("invalid_x", ""), 400),
+            (Error::NotFound, 404),
+            (Error::MethodNotAllowed { allow: "GET" }, 405),
+            (Error::ClientSilent, 408),
+            (Error::Store(StoreError::Archived), 409),
+            (Error::Store(StoreError::Conflict(cause())), 409),
+            (Error::PreconditionFailed, 412),
+            (Error::TooLarge { limit: 1 }, 413),
+            (Error::UnsupportedMediaType { want: "x" }, 415),
+            (Error::Store(StoreError::Range { size: 7 }), 416),
+            (Error::HeadersTooLarge, 431),
+            (Error::Panicked, 500),
+            (Error::Store(StoreError::Refused(cause())), 502),
+            (Error::Store(StoreError::Unavailable(cause())), 503),
+            (Error::Store(StoreError::Timeout(cause())), 504),
+            (Error::Store(StoreError::Full(cause())), 507),
+        ] {
+            assert_eq!(status(error), want);
+        }
+    }
+
+    #[test]
+    fn an_unavailable_store_says_when_to_come_back_and_hides_its_cause() {
+        let error = Error::Store(StoreError::Unavailable("10.0.0.1 refused".into()));
+        assert!(!error.problem().detail.contains("10.0.0.1"));
+        assert!(error.into_response().headers().contains_key(RETRY_AFTER));
+    }
+
+    #[test]
+    fn a_bad_range_tells_the_size() {
+        let response = Error::Store(StoreError::Range { size: 7 }).into_response();
+        assert_eq!(response.headers()[CONTENT_RANGE], "bytes */7");
+    }
+}

@@ -1,0 +1,713 @@
+//! The page and what belongs to it, embedded at compile time (`build.rs`): nothing is read or
+//! compressed while the program runs. Which path is an asset's is for [`find`] to say, which
+//! request gets here is the router's business.
+//!
+//! The names of all assets but the page hold a hash of their content, so they may be cached for
+//! ever; the page is asked for each time, and answered with 304 while it is the same.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{HeaderMap, Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::body::Body;
+
+// `static ASSETS: [Asset; N]`, and `const NAME_HTML: &str` for each template.
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// A file of the page.
+#[derive(Debug)]
+pub struct Asset {
+    /// Its path below `BASE_PATH`, with the hash: `app.0123456789abcdef.js`.
+    name: &'static str,
+    content_type: HeaderValue,
+    /// Whether the name changes with the content.
+    immutable: bool,
+    identity: Coded,
+    /// Only where smaller than `identity`, as `gzip`.
+    br: Option<Coded>,
+    gzip: Option<Coded>,
+}
+
+/// An asset in one content coding.
+#[derive(Debug)]
+struct Coded {
+    bytes: Bytes,
+    length: HeaderValue,
+    /// Strong, so another one for each coding (RFC 9110 section 8.8.3.3).
+    etag: HeaderValue,
+}
+
+// Values are checked when they are made: made here, that is at compile time.
+static BR: HeaderValue = HeaderValue::from_static("br");
+static GZIP: HeaderValue = HeaderValue::from_static("gzip");
+static BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
+static FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+static ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+static NEVER: HeaderValue = HeaderValue::from_static("no-store");
+static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+static CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+static POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'",
+);
+
+/// The page's ten headers, and room for what the connection adds, in one allocation.
+const HEADERS: usize = 12;
+
+/// The asset at this path below `BASE_PATH` (`""` or `index.html` is the page).
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Asset> {
+    let name = if path.is_empty() { "index.html" } else { path };
+    ASSETS.iter().find(|asset| asset.name == name)
+}
+
+/// Answers GET, and HEAD where `head_only`: in the coding that `Accept-Encoding` asks for, and
+/// with 304 where `If-None-Match` has the tag of that coding.
+#[must_use]
+pub fn respond(asset: &'static Asset, headers: &HeaderMap, head_only: bool) -> Response<Body> {
+    let (coded, coding) = asset.pick(&Accepted::of(headers));
+
+    let mut answer = Response::new(Body::Empty);
+    let mut fields = HeaderMap::with_capacity(HEADERS);
+    fields.insert(ETAG, coded.etag.clone());
+    fields.insert(VARY, BY_ENCODING.clone());
+    if asset.immutable {
+        fields.insert(CACHE_CONTROL, FOR_EVER.clone());
+        fields.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
+    } else {
+        // With a 304 too: a cache then takes over a policy that changed while the page did not.
+        fields.insert(CACHE_CONTROL, ASK_FIRST.clone());
+        protect(&mut fields);
+    }
+    if names(headers, coded.etag.as_bytes()) {
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
+    } else {
+        fields.insert(CONTENT_TYPE, asset.content_type.clone());
+        fields.insert(CONTENT_LENGTH, coded.length.clone());
+        if let Some(coding) = coding {
+            fields.insert(CONTENT_ENCODING, coding.clone());
+        }
+        if !head_only {
+            *answer.body_mut() = Body::Full(coded.bytes.clone());
+        }
+    }
+    *answer.headers_mut() = fields;
+    answer
+}
+
+/// The page that a browser without script gets after `POST /upload`: 201, with a link to each of
+/// the `files` (key, size in bytes). Its links are relative to the folder that `/upload` is in.
+#[must_use]
+pub fn confirmation(files: &[(String, u64)]) -> Response<Body> {
+    let mut rows = String::with_capacity(192 * files.len());
+    for (key, size) in files {
+        rows.push_str("<li><a href=\"");
+        push_link(&mut rows, key);
+        rows.push_str("\" download><bdi>");
+        push_escaped(&mut rows, key);
+        rows.push_str("</bdi></a> <span>");
+        push_size(&mut rows, *size);
+        rows.push_str("</span></li>\n");
+    }
+    let count = match files.len() {
+        1 => "1 file is stored".to_owned(),
+        n => format!("{n} files are stored"),
+    };
+    // `{count}` comes first in the template, so no key can be taken for it.
+    let page = CONFIRMATION_HTML
+        .replacen("{count}", &count, 1)
+        .replacen("{files}", &rows, 1);
+
+    let mut answer = Response::new(Body::full(page));
+    *answer.status_mut() = StatusCode::CREATED;
+    let fields = answer.headers_mut();
+    fields.reserve(HEADERS);
+    fields.insert(CONTENT_TYPE, HTML.clone());
+    fields.insert(CACHE_CONTROL, NEVER.clone());
+    protect(fields);
+    answer
+}
+
+/// What every HTML answer carries: the page runs our script and nobody else's, and no other site
+/// can frame it, open it or learn its address.
+fn protect(fields: &mut HeaderMap) {
+    fields.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
+    fields.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
+    fields.insert(REFERRER_POLICY, NO_REFERRER.clone());
+    fields.insert(CROSS_ORIGIN_OPENER_POLICY.clone(), SAME_ORIGIN.clone());
+}
+
+impl Asset {
+    /// The best representation, and its `Content-Encoding`. At equal weights the smallest wins.
+    /// Where the client refuses all of them it gets the bytes as they are: RFC 9110 section
+    /// 12.5.3 allows that, and it is of more use than 406.
+    fn pick(&self, accepted: &Accepted) -> (&Coded, Option<&'static HeaderValue>) {
+        let identity = accepted.identity.unwrap_or(0);
+        let br = self
+            .br
+            .as_ref()
+            .filter(|_| accepted.br > 0 && accepted.br >= identity);
+        let gzip = self
+            .gzip
+            .as_ref()
+            .filter(|_| accepted.gzip > 0 && accepted.gzip >= identity);
+        match (br, gzip) {
+            (Some(br), None) => (br, Some(&BR)),
+            (Some(br), Some(_)) if accepted.br >= accepted.gzip => (br, Some(&BR)),
+            (_, Some(gzip)) => (gzip, Some(&GZIP)),
+            (None, None) => (&self.identity, None),
+        }
+    }
+}
+
+/// The weights of `Accept-Encoding` in thousandths; 0 is "not acceptable".
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Accepted {
+    br: u16,
+    gzip: u16,
+    /// `None`: not spoken of, so acceptable where nothing better is.
+    identity: Option<u16>,
+}
+
+impl Accepted {
+    /// Reads `Accept-Encoding` (RFC 9110 section 12.5.3). An element that is malformed counts as
+    /// absent; without the header nothing but identity is sent.
+    fn of(headers: &HeaderMap) -> Self {
+        let (mut br, mut gzip, mut identity, mut any) = (None, None, None, None);
+        for value in headers.get_all(ACCEPT_ENCODING) {
+            for element in value.as_bytes().split(|byte| *byte == b',') {
+                let mut fields = element.splitn(2, |byte| *byte == b';');
+                let coding = fields.next().unwrap_or_default().trim_ascii();
+                let Some(weight) = fields.next().map_or(Some(1000), weight) else {
+                    continue;
+                };
+                if coding.eq_ignore_ascii_case(b"br") {
+                    br = Some(weight);
+                } else if coding.eq_ignore_ascii_case(b"gzip")
+                    || coding.eq_ignore_ascii_case(b"x-gzip")
+                {
+                    gzip = Some(weight);
+                } else if coding.eq_ignore_ascii_case(b"identity") {
+                    identity = Some(weight);
+                } else if coding == b"*" {
+                    any = Some(weight);
+                }
+            }
+        }
+        Self {
+            br: br.or(any).unwrap_or(0),
+            gzip: gzip.or(any).unwrap_or(0),
+            identity: identity.or(any),
+        }
+    }
+}
+
+/// `q=0.5` in thousandths: 0 to 1 with at most three digits after the point (RFC 9110, 12.4.2).
+fn weight(text: &[u8]) -> Option<u16> {
+    let [b'q' | b'Q', b'=', whole @ (b'0' | b'1'), rest @ ..] = text.trim_ascii() else {
+        return None;
+    };
+    let digits = match rest {
+        [] => rest,
+        [b'.', digits @ ..] if digits.len() <= 3 => digits,
+        _ => return None,
+    };
+    let mut value = u16::from(whole - b'0');
+    for place in 0..3 {
+        let digit = digits.get(place).copied().unwrap_or(b'0');
+        value = value * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+    }
+    (value <= 1000).then_some(value)
+}
+
+/// Whether `If-None-Match` names this tag, by weak comparison (RFC 9110 section 13.1.2).
+fn names(headers: &HeaderMap, etag: &[u8]) -> bool {
+    headers.get_all(IF_NONE_MATCH).iter().any(|value| {
+        let mut rest = value.as_bytes().trim_ascii();
+        if rest == b"*" {
+            return true;
+        }
+        // A tag may have commas in it, so this goes from quote to quote.
+        loop {
+            let start = rest.iter().position(|b| !matches!(b, b',' | b' ' | b'\t'));
+            rest = &rest[start.unwrap_or(rest.len())..];
+            rest = rest.strip_prefix(b"W/").unwrap_or(rest);
+            if rest.first() != Some(&b'"') {
+                return false;
+            }
+            let Some(end) = rest[1..].iter().position(|b| *b == b'"') else {
+                return false;
+            };
+            let (tag, after) = rest.split_at(end + 2);
+            if tag == etag {
+                return true;
+            }
+            rest = after;
+        }
+    })
+}
+
+/// What `encodeURIComponent` leaves alone stays; so do slashes, unless the key goes in a query.
+const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'*');
+
+/// The link to an object. A browser folds `.` and `..` out of a path, proxies merge `//`: keys
+/// with such segments go in the query.
+fn push_link(to: &mut String, key: &str) {
+    let (route, set) = if key
+        .split('/')
+        .any(|segment| matches!(segment, "" | "." | ".."))
+    {
+        ("files?key=", IN_QUERY)
+    } else {
+        ("files/", IN_PATH)
+    };
+    to.push_str(route);
+    to.extend(utf8_percent_encode(key, set));
+}
+
+fn push_escaped(to: &mut String, text: &str) {
+    for letter in text.chars() {
+        match letter {
+            '&' => to.push_str("&amp;"),
+            '<' => to.push_str("&lt;"),
+            '>' => to.push_str("&gt;"),
+            '"' => to.push_str("&quot;"),
+            '\'' => to.push_str("&#39;"),
+            other => to.push(other),
+        }
+    }
+}
+
+/// `812 bytes`, `1.4 MB`: powers of 1,000, rounded down, as file managers and the page show them.
+fn push_size(to: &mut String, bytes: u64) {
+    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut unit = 1;
+    let mut name = "bytes";
+    for larger in UNITS {
+        if bytes / unit < 1000 {
+            break;
+        }
+        unit *= 1000;
+        name = larger;
+    }
+    // Writing to a String cannot fail.
+    let _ = match (bytes / unit, bytes % unit / (unit / 10).max(1)) {
+        (1, _) if unit == 1 => write!(to, "1 byte"),
+        (whole, 0) => write!(to, "{whole} {name}"),
+        (whole, tenth) => write!(to, "{whole}.{tenth} {name}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
+        fields
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn encodings(value: &'static str) -> HeaderMap {
+        asked(&[(ACCEPT_ENCODING, value)])
+    }
+
+    fn page() -> &'static Asset {
+        find("").unwrap_or(&ASSETS[0])
+    }
+
+    fn field<'a>(answer: &'a Response<Body>, name: &HeaderName) -> &'a str {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("")
+    }
+
+    fn bytes(answer: &Response<Body>) -> &[u8] {
+        match answer.body() {
+            Body::Full(bytes) => bytes,
+            _ => b"",
+        }
+    }
+
+    fn text(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// The values of `href`, `src`, and of imports.
+    fn references(text: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        for (before, end) in [
+            ("href=\"", '"'),
+            ("src=\"", '"'),
+            ("from './", '\''),
+            ("import './", '\''),
+            ("url(\"", '"'),
+        ] {
+            found.extend(
+                text.split(before)
+                    .skip(1)
+                    .filter_map(|after| after.split(end).next()),
+            );
+        }
+        found
+    }
+
+    #[test]
+    fn the_page_is_found_by_both_its_names_and_the_rest_by_hashed_names_only() {
+        assert_eq!(find("").map(|a| a.name), Some("index.html"));
+        assert_eq!(find("index.html").map(|a| a.name), Some("index.html"));
+        for missing in [
+            "app.js",
+            "style.css",
+            "confirmation.html",
+            "/",
+            "../index.html",
+            "INDEX.HTML",
+        ] {
+            assert!(find(missing).is_none(), "{missing}");
+        }
+        for asset in &ASSETS {
+            assert!(
+                std::ptr::eq(asset, find(asset.name).unwrap_or(page())),
+                "{}",
+                asset.name
+            );
+            assert_eq!(asset.immutable, asset.name != "index.html");
+        }
+    }
+
+    #[test]
+    fn pages_style_and_scripts_refer_only_to_names_that_exist() {
+        let mut seen = 0;
+        let texts = ASSETS.iter().map(|asset| text(&asset.identity.bytes));
+        for text in texts.chain([CONFIRMATION_HTML.to_owned()]) {
+            for name in references(&text) {
+                if matches!(name, "./" | "files") || name.starts_with("data:") {
+                    continue;
+                }
+                assert!(find(name).is_some_and(|asset| asset.immutable), "{name}");
+                seen += 1;
+            }
+        }
+        assert!(
+            seen >= ASSETS.len(),
+            "{seen} references for {} assets",
+            ASSETS.len()
+        );
+    }
+
+    #[test]
+    fn nothing_in_the_pages_is_inline_absolute_or_from_elsewhere() {
+        for page in [text(&page().identity.bytes), CONFIRMATION_HTML.to_owned()] {
+            for banned in [
+                "<style",
+                " style=",
+                " onclick",
+                "javascript:",
+                "http:",
+                "https:",
+                "=\"/",
+            ] {
+                assert!(!page.contains(banned), "{banned}");
+            }
+            assert!(!page.contains("<script>"));
+        }
+        for asset in &ASSETS {
+            assert!(
+                !text(&asset.identity.bytes).contains("innerHTML"),
+                "{}",
+                asset.name
+            );
+        }
+    }
+
+    #[test]
+    fn the_page_works_as_a_plain_form() {
+        let page = text(&page().identity.bytes);
+        for wanted in [
+            "<title>Cloud Portfolio</title>",
+            "method=\"post\" action=\"upload\" enctype=\"multipart/form-data\"",
+            "type=\"file\" name=\"file\" multiple required",
+            "type=\"submit\"",
+            ">Load Files</button>",
+        ] {
+            assert!(page.contains(wanted), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_compressed_form_is_kept_only_where_it_is_smaller_and_says_its_length() {
+        for asset in &ASSETS {
+            let coded = [
+                Some(&asset.identity),
+                asset.br.as_ref(),
+                asset.gzip.as_ref(),
+            ];
+            for coded in coded.into_iter().flatten() {
+                assert_eq!(
+                    coded.length,
+                    coded.bytes.len().to_string(),
+                    "{}",
+                    asset.name
+                );
+            }
+            for coded in coded[1..].iter().flatten() {
+                assert!(
+                    coded.bytes.len() < asset.identity.bytes.len(),
+                    "{}",
+                    asset.name
+                );
+            }
+            if let Some(gzip) = &asset.gzip {
+                // The last four bytes are the length before compression (RFC 1952, ISIZE).
+                let len = u32::try_from(asset.identity.bytes.len()).unwrap_or(0);
+                assert!(gzip.bytes.starts_with(&[0x1f, 0x8b]));
+                assert!(gzip.bytes.ends_with(&len.to_le_bytes()), "{}", asset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_it_is_below_15_kb_as_brotli() {
+        let sum: usize = ASSETS
+            .iter()
+            .map(|a| a.br.as_ref().unwrap_or(&a.identity).bytes.len())
+            .sum();
+        assert!(sum < 15_000, "{sum}");
+    }
+
+    #[test]
+    fn brotli_comes_before_gzip_before_identity() {
+        for (accept, coding) in [
+            ("gzip, deflate, br, zstd", "br"),
+            ("BR", "br"),
+            ("gzip, deflate", "gzip"),
+            ("x-gzip", "gzip"),
+            ("*", "br"),
+            ("gzip;q=1.0, *;q=0.5", "gzip"),
+            ("gzip;q=0.9,br;q=0.8", "gzip"),
+            ("br;q=0.001", "br"),
+            ("deflate", ""),
+            ("", ""),
+            ("identity", ""),
+            ("identity;q=1, br;q=0.5", ""),
+        ] {
+            let answer = respond(page(), &encodings(accept), false);
+            assert_eq!(field(&answer, &CONTENT_ENCODING), coding, "{accept}");
+            assert_eq!(field(&answer, &VARY), "accept-encoding");
+        }
+        let answer = respond(page(), &HeaderMap::new(), false);
+        assert_eq!(field(&answer, &CONTENT_ENCODING), "");
+    }
+
+    #[test]
+    fn a_coding_of_weight_zero_is_never_sent() {
+        for (accept, coding) in [
+            ("br;q=0, gzip", "gzip"),
+            ("br; q=0.000 , gzip;Q=0", ""),
+            ("*;q=0", ""),
+            ("*;q=0, gzip", "gzip"),
+            ("br;q=0, *", "gzip"),
+            ("identity;q=0, br", "br"),
+            ("identity;q=0, *;q=0", ""),
+        ] {
+            let answer = respond(page(), &encodings(accept), false);
+            assert_eq!(field(&answer, &CONTENT_ENCODING), coding, "{accept}");
+        }
+    }
+
+    #[test]
+    fn weights_are_read_as_the_rfc_writes_them() {
+        for (text, value) in [
+            ("q=1", Some(1000)),
+            ("q=1.000", Some(1000)),
+            (" q=0.5 ", Some(500)),
+            ("q=0.", Some(0)),
+            ("q=0.001", Some(1)),
+            ("q=1.001", None),
+            ("q=0.0001", None),
+            ("q=2", None),
+            ("q=", None),
+            ("q=0.x", None),
+            ("q=-1", None),
+            ("level=3", None),
+        ] {
+            assert_eq!(weight(text.as_bytes()), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn encodings_on_several_lines_count_as_one_list() {
+        let mut headers = encodings("gzip");
+        headers.append(ACCEPT_ENCODING, HeaderValue::from_static("br"));
+        assert_eq!(
+            field(&respond(page(), &headers, false), &CONTENT_ENCODING),
+            "br"
+        );
+    }
+
+    #[test]
+    fn each_coding_has_a_tag_of_its_own() {
+        for asset in &ASSETS {
+            let tags = ["identity", "gzip", "br"].map(|coding| {
+                let answer = respond(asset, &encodings(coding), false);
+                (
+                    field(&answer, &CONTENT_ENCODING).to_owned(),
+                    field(&answer, &ETAG).to_owned(),
+                )
+            });
+            for (coding, tag) in &tags {
+                assert!(
+                    tag.starts_with('"') && tag.ends_with('"') && tag.len() > 16,
+                    "{tag}"
+                );
+                for (other, other_tag) in &tags {
+                    assert_eq!(coding == other, tag == other_tag, "{}", asset.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_that_the_client_holds_is_answered_with_304_and_no_body() {
+        for asset in &ASSETS {
+            let tag = field(&respond(asset, &encodings("br"), false), &ETAG).to_owned();
+            for held in [
+                tag.clone(),
+                format!("W/{tag}"),
+                format!("\"a,b\", W/\"c\" ,, {tag}"),
+                "*".to_owned(),
+            ] {
+                let mut headers = encodings("br");
+                let value = HeaderValue::from_str(&held);
+                headers.extend(value.map(|value| (IF_NONE_MATCH, value)));
+                let answer = respond(asset, &headers, false);
+                assert_eq!(answer.status(), StatusCode::NOT_MODIFIED, "{held}");
+                assert!(bytes(&answer).is_empty());
+                assert_eq!(field(&answer, &ETAG), tag);
+                assert!(!field(&answer, &CACHE_CONTROL).is_empty());
+                assert_eq!(field(&answer, &VARY), "accept-encoding");
+                assert_eq!(field(&answer, &CONTENT_LENGTH), "");
+            }
+        }
+    }
+
+    #[test]
+    fn another_tag_or_none_that_can_be_read_gives_the_page() {
+        for held in [
+            "\"x\"",
+            "x",
+            "",
+            "\"",
+            "W/",
+            "W/\"",
+            "\"x\" \"y",
+            ",,,",
+            "\"*\"",
+        ] {
+            let answer = respond(page(), &asked(&[(IF_NONE_MATCH, held)]), false);
+            assert_eq!(answer.status(), StatusCode::OK, "{held}");
+        }
+        // The tag of another coding is another representation's.
+        let tag = page().identity.etag.clone();
+        let mut headers = encodings("br");
+        headers.insert(IF_NONE_MATCH, tag);
+        assert_eq!(respond(page(), &headers, false).status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn head_has_the_headers_of_get_and_no_body() {
+        for asset in &ASSETS {
+            let get = respond(asset, &encodings("br"), false);
+            let head = respond(asset, &encodings("br"), true);
+            assert_eq!(get.headers(), head.headers());
+            assert_eq!(field(&head, &CONTENT_LENGTH), bytes(&get).len().to_string());
+            assert!(matches!(head.body(), Body::Empty));
+        }
+    }
+
+    #[test]
+    fn hashed_names_are_kept_for_a_year_and_the_page_is_asked_for_each_time() {
+        for asset in &ASSETS {
+            let answer = respond(asset, &HeaderMap::new(), false);
+            let page = asset.name == "index.html";
+            let cache = if page {
+                "no-cache"
+            } else {
+                "public, max-age=31536000, immutable"
+            };
+            assert_eq!(field(&answer, &CACHE_CONTROL), cache);
+            assert_eq!(field(&answer, &X_CONTENT_TYPE_OPTIONS), "nosniff");
+            assert_eq!(answer.headers().contains_key(CONTENT_SECURITY_POLICY), page);
+            assert!(answer.headers().len() < HEADERS);
+        }
+    }
+
+    #[test]
+    fn the_confirmation_escapes_names_and_links_to_each_file() {
+        let files = [
+            ("a b/<i>\"x\"&'y'{files}{count}.txt".to_owned(), 1),
+            ("../up".to_owned(), 1_449_999),
+            ("naïve?#+%".to_owned(), 2_000),
+        ];
+        let answer = confirmation(&files);
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        assert!(field(&answer, &CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"));
+        let page = text(bytes(&answer));
+        for wanted in [
+            "3 files are stored",
+            "files/a%20b/%3Ci%3E%22x%22%26%27y%27%7Bfiles%7D%7Bcount%7D.txt\"",
+            "a b/&lt;i&gt;&quot;x&quot;&amp;&#39;y&#39;{files}{count}.txt<",
+            "1 byte<",
+            "files?key=..%2Fup\"",
+            "1.4 MB<",
+            "files/na%C3%AFve%3F%23%2B%25\"",
+            "2 kB<",
+            "href=\"./\"",
+        ] {
+            assert!(page.contains(wanted), "{wanted}\n{page}");
+        }
+        assert!(!page.contains("<i>"));
+        assert!(text(bytes(&confirmation(&files[..1]))).contains("1 file is stored"));
+    }
+
+    #[test]
+    fn sizes_read_as_in_a_file_manager() {
+        for (bytes, wanted) in [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1_000, "1 kB"),
+            (999_999, "999.9 kB"),
+            (1_000_000, "1 MB"),
+            (5_497_558_138_880, "5.4 TB"),
+            (u64::MAX, "18.4 EB"),
+        ] {
+            let mut text = String::new();
+            push_size(&mut text, bytes);
+            assert_eq!(text, wanted);
+        }
+    }
+}

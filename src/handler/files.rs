@@ -1,0 +1,142 @@
+//! `/files`: listing, PUT and DELETE. Downloads have a file of their own.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ETAG, HeaderValue, LOCATION};
+use hyper::{Request, Response, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::{conditions, headers, json, object};
+use crate::app::App;
+use crate::body::Body;
+use crate::error::Error;
+use crate::route::Query;
+use crate::store::{KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
+use crate::upload::{RequestBody, Upload};
+
+/// Keys in a page when the client does not say.
+const DEFAULT_LIMIT: u16 = 100;
+/// Most keys in a page: what S3 gives in one answer.
+const MAX_LIMIT: u16 = 1000;
+
+/// A key in a path: slashes stay, everything that is not unreserved (RFC 3986) is encoded.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The path under which an object is found.
+pub(super) fn location(app: &App, key: &ObjectKey) -> String {
+    let base = &app.process.config.base_path;
+    format!("{base}/files/{}", utf8_percent_encode(key.as_str(), PATH))
+}
+
+/// One page of the listing.
+pub(super) async fn list(app: &App, query: &Query) -> Result<Response<Body>, Error> {
+    let prefix = query.value("prefix")?.unwrap_or_default().to_owned();
+    if prefix.len() > MAX_KEY_BYTES {
+        return Err(Error::invalid(
+            "invalid_prefix",
+            "The prefix is longer than any key.",
+        ));
+    }
+    let delimiter = query.value("delimiter")?.filter(|text| !text.is_empty());
+    if delimiter.is_some_and(|text| text.len() > MAX_KEY_BYTES) {
+        return Err(Error::invalid(
+            "invalid_delimiter",
+            "The delimiter is longer than any key.",
+        ));
+    }
+    let limit = match query.value("limit")? {
+        None => DEFAULT_LIMIT,
+        Some(text) => match text.parse() {
+            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            _ => return Err(Error::invalid("invalid_limit", "The limit is 1 to 1000.")),
+        },
+    };
+    let page = app
+        .store
+        .list(&ListQuery {
+            prefix,
+            delimiter: delimiter.map(str::to_owned),
+            limit,
+            cursor: query.value("cursor")?.map(str::to_owned),
+        })
+        .await?;
+    let files: Vec<_> = page.objects.iter().map(object::listed).collect();
+    let body = json!({
+        "files": files,
+        "prefixes": page.prefixes,
+        "next_cursor": page.next_cursor,
+    });
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// Stores the raw body under the key.
+pub(super) async fn put(
+    app: Arc<App>,
+    key: String,
+    request: Request<Incoming>,
+    received: Arc<AtomicU64>,
+) -> Result<Response<Body>, Error> {
+    let key = app.keys.writable(&key)?;
+    let (parts, body) = request.into_parts();
+    if parts.headers.contains_key(hyper::header::CONTENT_RANGE) {
+        // RFC 9110 section 14.4: a partial PUT that is not understood as one would destroy data.
+        return Err(Error::invalid(
+            "invalid_range",
+            "A PUT stores the whole object.",
+        ));
+    }
+    let condition = conditions::of_write(&parts.headers)?;
+    let attributes = headers::attributes(&parts.headers, &key)?;
+    let length = body.size_hint().exact();
+    let source = RequestBody::new(
+        body,
+        app.process.config.timeout,
+        received,
+        app.process.phase.cut().clone(),
+    );
+    let upload = Upload {
+        key: &key,
+        attributes: &attributes,
+        condition: &condition,
+        length,
+    };
+    let stored = app.engine.store(&upload, Box::pin(source)).await?;
+    let status = if stored.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let mut response = json(status, &object::to_json(&stored.meta));
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", stored.meta.etag)) {
+        headers.insert(ETAG, etag);
+    }
+    if let Ok(location) = HeaderValue::try_from(location(&app, &key)) {
+        headers.insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Deletes an object, or the version named by `?version_id=`.
+pub(super) async fn delete(app: &App, key: &str, query: &Query) -> Result<Response<Body>, Error> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    match app.keys.readable(key) {
+        Ok(key) => {
+            let version = query.value("version_id")?.map(|v| VersionId(v.to_owned()));
+            app.store.delete(&key, version.as_ref()).await?;
+            Ok(response)
+        }
+        // For users there is nothing below the internal prefix, and deleting nothing succeeds.
+        Err(KeyError::Internal) => Ok(response),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,110 @@
+//! What each route does: reads the request, calls the store or the engine, builds the answer.
+//! Failures are returned as [`Error`]; statuses for them are chosen there.
+
+pub mod assets;
+mod conditions;
+mod download;
+mod files;
+mod headers;
+mod health;
+mod object;
+mod upload;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::body::Body;
+use crate::error::Error;
+use crate::route::{self, Query, Route};
+
+/// Answers a request whose route takes its method. Body bytes are added to `received` as they
+/// are read.
+pub async fn handle(
+    app: Arc<App>,
+    route: Route<'_>,
+    request: Request<Incoming>,
+    received: Arc<AtomicU64>,
+) -> Result<Response<Body>, Error> {
+    let method = request.method().clone();
+    match route {
+        Route::Asset(asset) => Ok(assets::respond(
+            asset,
+            request.headers(),
+            method == Method::HEAD,
+        )),
+        Route::Base => Ok(redirect(&app)),
+        Route::Health => Ok(health::live(&app)),
+        Route::Ready => Ok(health::ready(&app)),
+        Route::Upload => {
+            let work = upload::form(Arc::clone(&app), request, received);
+            to_the_end(&app, work).await
+        }
+        Route::Files => {
+            let query = Query::parse(request.uri().query())?;
+            match (query.value("key")?.map(str::to_owned), &method) {
+                (Some(key), &Method::DELETE) => files::delete(&app, &key, &query).await,
+                (Some(key), _) => {
+                    download::get(&app, &key, &query, request.headers(), &method).await
+                }
+                // Only an object can be deleted, and none is named.
+                (None, &Method::DELETE) => {
+                    Err(Error::invalid("invalid_query", "Name the object by ?key=."))
+                }
+                (None, _) => files::list(&app, &query).await,
+            }
+        }
+        Route::File(raw) => {
+            let key = route::decode(raw, "invalid_key")?.into_owned();
+            let query = Query::parse(request.uri().query())?;
+            match method {
+                Method::PUT => {
+                    let work = files::put(Arc::clone(&app), key, request, received);
+                    to_the_end(&app, work).await
+                }
+                Method::DELETE => files::delete(&app, &key, &query).await,
+                _ => download::get(&app, &key, &query, request.headers(), &method).await,
+            }
+        }
+    }
+}
+
+/// Runs an upload as a task of the worker's: when the client goes, hyper drops whoever waits for
+/// the answer, and the upload must still be finished or aborted.
+async fn to_the_end(
+    app: &App,
+    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+) -> Result<Response<Body>, Error> {
+    match app.tasks.spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(failed) if failed.is_panic() => Err(Error::Panicked),
+        Err(_cancelled) => Err(Error::ShuttingDown),
+    }
+}
+
+/// `BASE_PATH` without its slash: relative links need it.
+fn redirect(app: &App) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(to) = HeaderValue::try_from(format!("{}/", app.process.config.base_path)) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
+}
+
+/// A JSON answer. It describes a moment, so nothing may keep it.
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // Only maps with keys that are no text can fail to serialise, and there are none here.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(Body::full(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

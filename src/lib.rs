@@ -1,0 +1,17 @@
+//! An upload portal and HTTP API in front of Amazon S3.
+//! 64-bit targets only: sizes move between `usize` and `u64` freely.
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("cloud-portfolio is built for 64-bit targets");
+
+pub mod app;
+pub mod body;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod handler;
+pub mod logging;
+pub mod route;
+pub mod server;
+pub mod store;
+pub mod upload;

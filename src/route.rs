@@ -1,0 +1,213 @@
+//! (method, path) to [`Route`], without I/O. What a route does is in `handler`.
+//!
+//! | path | methods | route |
+//! |---|---|---|
+//! | `/`, `/index.html` and the page's files | GET, HEAD | [`Route::Asset`] |
+//! | `/upload` | POST | [`Route::Upload`] |
+//! | `/files` | GET, HEAD, DELETE | [`Route::Files`]: a listing, or one object by `?key=` |
+//! | `/files/{key}` | GET, HEAD, PUT, DELETE | [`Route::File`] |
+//! | `/health`, `/healthz`, `/livez` | GET, HEAD | [`Route::Health`] |
+//! | `/ready`, `/readyz` | GET, HEAD | [`Route::Ready`] |
+//!
+//! All of it lies under `BASE_PATH`.
+
+use std::borrow::Cow;
+
+use hyper::Method;
+use percent_encoding::percent_decode_str;
+
+use crate::error::Error;
+use crate::handler::assets::{self, Asset};
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub enum Route<'a> {
+    /// The page or one of its files.
+    Asset(&'static Asset),
+    /// `BASE_PATH` without its slash: sent on to the page.
+    Base,
+    /// Form upload.
+    Upload,
+    /// Listing, or an object named in the query.
+    Files,
+    /// One object; its key still percent-encoded.
+    File(&'a str),
+    /// Liveness.
+    Health,
+    /// Readiness.
+    Ready,
+}
+
+impl Route<'_> {
+    /// The route as logs name it: never the raw path, which the client chooses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Asset(_) | Self::Base => "/",
+            Self::Upload => "/upload",
+            Self::Files => "/files",
+            Self::File(_) => "/files/{key}",
+            Self::Health => "/health",
+            Self::Ready => "/ready",
+        }
+    }
+
+    /// The methods it takes, as the `Allow` header lists them.
+    #[must_use]
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Asset(_) | Self::Base | Self::Health | Self::Ready => "GET, HEAD",
+            Self::Upload => "POST",
+            Self::Files => "GET, HEAD, DELETE",
+            Self::File(_) => "GET, HEAD, PUT, DELETE",
+        }
+    }
+
+    /// Whether it takes the method.
+    pub fn check(self, method: &Method) -> Result<(), Error> {
+        let allow = self.allow();
+        if allow.split(", ").any(|allowed| allowed == method.as_str()) {
+            Ok(())
+        } else {
+            Err(Error::MethodNotAllowed { allow })
+        }
+    }
+}
+
+/// The route of a path, if there is one.
+#[must_use]
+pub fn find<'a>(base_path: &str, path: &'a str) -> Option<Route<'a>> {
+    let path = path.strip_prefix(base_path)?;
+    if path.is_empty() {
+        return Some(Route::Base);
+    }
+    let path = path.strip_prefix('/')?;
+    Some(match path {
+        "upload" => Route::Upload,
+        "files" => Route::Files,
+        "health" | "healthz" | "livez" => Route::Health,
+        "ready" | "readyz" => Route::Ready,
+        _ => match path.strip_prefix("files/") {
+            Some(key) => Route::File(key),
+            None => Route::Asset(assets::find(path)?),
+        },
+    })
+}
+
+/// Percent-decodes once. `+` stays a plus. A `%` without two hex digits, or what is no UTF-8,
+/// is refused with this code.
+pub fn decode<'a>(text: &'a str, code: &'static str) -> Result<Cow<'a, str>, Error> {
+    let hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    let bytes = text.as_bytes();
+    for (at, _) in text.match_indices('%') {
+        if !hex(bytes.get(at + 1)) || !hex(bytes.get(at + 2)) {
+            return Err(Error::invalid(
+                code,
+                "A '%' is not followed by two hex digits.",
+            ));
+        }
+    }
+    percent_decode_str(text)
+        .decode_utf8()
+        .map_err(|_| Error::invalid(code, "What is percent-encoded is not UTF-8."))
+}
+
+/// The query's parameters, form-urlencoded as browsers write them: here `+` is a space.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads a query, without its `?`.
+    pub fn parse(query: Option<&str>) -> Result<Self, Error> {
+        let decode =
+            |text: &str| decode(&text.replace('+', "%20"), "invalid_query").map(Cow::into_owned);
+        query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+                Ok((decode(name)?, decode(value)?))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The parameter's value; empty where it has none (`?inline`). Naming one twice is refused,
+    /// because two readers would choose differently.
+    pub fn value(&self, name: &str) -> Result<Option<&str>, Error> {
+        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v);
+        let first = values.next();
+        if values.next().is_some() {
+            let detail = format!("The parameter '{name}' is given more than once.");
+            return Err(Error::invalid("invalid_query", detail));
+        }
+        Ok(first.map(String::as_str))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(base: &str, path: &str) -> Option<&'static str> {
+        find(base, path).map(Route::name)
+    }
+
+    #[test]
+    fn each_path_has_its_route() {
+        assert_eq!(name("", "/"), Some("/"));
+        assert_eq!(name("", "/upload"), Some("/upload"));
+        assert_eq!(name("", "/files"), Some("/files"));
+        assert_eq!(name("", "/files/a/b"), Some("/files/{key}"));
+        assert_eq!(name("", "/livez"), Some("/health"));
+        assert_eq!(name("", "/readyz"), Some("/ready"));
+        assert_eq!(name("", "/nothing"), None);
+        assert_eq!(name("", "/filesystem"), None);
+    }
+
+    #[test]
+    fn everything_sits_under_the_base_path() {
+        assert_eq!(name("/portal", "/portal/files"), Some("/files"));
+        assert!(matches!(find("/portal", "/portal"), Some(Route::Base)));
+        assert_eq!(name("/portal", "/files"), None);
+        assert_eq!(name("/portal", "/portalfiles"), None);
+    }
+
+    #[test]
+    fn a_path_is_decoded_once_and_plus_is_a_plus() {
+        assert_eq!(decode("a%2Fb+c%2520", "x").unwrap(), "a/b+c%20");
+        for bad in ["%", "%2", "%zz", "%ff"] {
+            assert!(decode(bad, "x").is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_as_browsers_write_it() {
+        let query = Query::parse(Some("prefix=a+b%2Bc&inline&&limit=")).unwrap();
+        assert_eq!(query.value("prefix").unwrap(), Some("a b+c"));
+        assert_eq!(query.value("inline").unwrap(), Some(""));
+        assert_eq!(query.value("limit").unwrap(), Some(""));
+        assert_eq!(query.value("cursor").unwrap(), None);
+        assert!(Query::parse(Some("a=%zz")).is_err());
+        let twice = Query::parse(Some("a=1&a=2")).unwrap();
+        assert!(twice.value("a").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_or_query_breaks_the_parser(path in "/[ -~]{0,60}", query in "[ -~]{0,60}") {
+            let _ = find("", &path);
+            let _ = find("/base", &path);
+            let _ = decode(&path, "x");
+            let _ = Query::parse(Some(&query));
+        }
+
+        #[test]
+        fn any_text_survives_encoding_and_decoding(text in "\\PC{0,40}") {
+            let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            prop_assert_eq!(decode(&encoded, "x").unwrap(), text.as_str());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One request and its answer: the request's id, the checks that every route needs, a panic
+//! caught, the answer's common headers, and the log line. What routes do is in `handler`.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+
+use super::io::InService;
+use crate::app::App;
+use crate::body::{Body, BoxError};
+use crate::error::Error;
+use crate::handler;
+use crate::route;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over from the client, in characters.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Logged when the client left before there was an answer; nginx made the number known.
+const CLIENT_CLOSED: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+};
+
+/// Serves one request. Never fails: every failure is an answer.
+pub(super) async fn serve(
+    app: Arc<App>,
+    in_service: Arc<InService>,
+    request: Request<Incoming>,
+) -> Result<Response<Tracked>, Infallible> {
+    in_service.begin();
+    let received = Arc::new(AtomicU64::new(0));
+    let mut log = Log {
+        id: request_id(&app, request.headers()),
+        method: request.method().clone(),
+        route: "-",
+        status: CLIENT_CLOSED,
+        received: Arc::clone(&received),
+        sent: 0,
+        started: Instant::now(),
+        complete: false,
+        in_service,
+    };
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let found = check_request(&request)
+        .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
+    let outcome = match found {
+        Ok(route) => {
+            log.route = route.name();
+            match route.check(&method) {
+                Ok(()) => {
+                    let handling = handler::handle(Arc::clone(&app), route, request, received);
+                    AssertUnwindSafe(handling)
+                        .catch_unwind()
+                        .await
+                        .unwrap_or(Err(Error::Panicked))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => Err(error),
+    };
+    let mut response = outcome.unwrap_or_else(|error| {
+        if error.is_ours() {
+            log::warn!("request id={} failed: {error}", log.id);
+        }
+        error.into_response()
+    });
+    if method == Method::HEAD {
+        drop_body(&mut response);
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(&log.id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers
+        .entry(X_CONTENT_TYPE_OPTIONS)
+        .or_insert(HeaderValue::from_static("nosniff"));
+    if app.process.phase.is_withdrawing() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    log.status = response.status();
+    log.complete = response.body().is_end_stream();
+    Ok(response.map(|body| Tracked { body, log }))
+}
+
+/// What every request must have, whatever its route.
+fn check_request(request: &Request<Incoming>) -> Result<(), Error> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    // RFC 9112 section 3.2: an HTTP/1.1 request without Host, or with more than one, is a 400.
+    let first = hosts.next();
+    if hosts.next().is_some() || (first.is_none() && request.version() == Version::HTTP_11) {
+        return Err(Error::invalid("invalid_host", "One Host header is needed."));
+    }
+    Ok(())
+}
+
+fn request_id(app: &App, headers: &HeaderMap) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    headers
+        .get(X_REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.chars().all(plain))
+        .map_or_else(|| app.process.request_id(), str::to_owned)
+}
+
+/// The answer to a HEAD keeps the length that the GET's would have.
+fn drop_body(response: &mut Response<Body>) {
+    let length = response.body().size_hint().exact();
+    if let Some(length) = length.filter(|&length| length > 0) {
+        response
+            .headers_mut()
+            .entry(hyper::header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    *response.body_mut() = Body::Empty;
+}
+
+/// What the log line says of a request.
+struct Log {
+    id: String,
+    method: Method,
+    route: &'static str,
+    status: StatusCode,
+    received: Arc<AtomicU64>,
+    sent: u64,
+    started: Instant,
+    complete: bool,
+    in_service: Arc<InService>,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.in_service.end();
+        let cut = if self.complete { "" } else { " cut=true" };
+        log::info!(
+            target: "access",
+            "id={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
+            self.id,
+            self.method,
+            self.route,
+            self.status.as_u16(),
+            self.received.load(Ordering::Relaxed),
+            self.sent,
+            self.started.elapsed().as_secs_f64() * 1000.0,
+        );
+    }
+}
+
+/// A response body that writes the request's log line when it is done with.
+pub(super) struct Tracked {
+    body: Body,
+    log: Log,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.log.complete = self.body.is_end_stream();
+            }
+            Poll::Ready(Some(Err(error))) => {
+                log::warn!("request id={} broke off: {error}", self.log.id);
+            }
+            Poll::Ready(None) => self.log.complete = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,212 @@
+//! A client's socket as hyper sees it. Adds what hyper leaves out: a close that lets the client
+//! read an early answer, a limit on a client that does not read, and a body for hyper's own
+//! refusals.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use super::refusals;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// After our last byte the client's are read and thrown away, so that the reset that closing
+/// with unread bytes causes does not eat our answer (RFC 9112 section 9.6): at most this many
+/// bytes, or this long.
+const LINGER_BYTES: usize = 1 << 20;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Whether a request is being served on the connection; shared with whoever serves it.
+#[derive(Debug, Default)]
+pub(super) struct InService {
+    busy: AtomicBool,
+    /// A handler's answer may still be in hyper's write buffer.
+    unflushed: AtomicBool,
+}
+
+impl InService {
+    pub(super) fn begin(&self) {
+        self.busy.store(true, Ordering::Release);
+        self.unflushed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn end(&self) {
+        self.busy.store(false, Ordering::Release);
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// hyper's write buffer is empty.
+    fn flushed(&self) {
+        if !self.is_busy() {
+            self.unflushed.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether what hyper writes now can be no handler's answer, but only its own refusal of a
+    /// head that it could not parse.
+    fn is_idle(&self) -> bool {
+        !self.is_busy() && !self.unflushed.load(Ordering::Acquire)
+    }
+}
+
+/// The socket.
+pub(super) struct ClientIo {
+    stream: TokioIo<TcpStream>,
+    timeout: Duration,
+    in_service: Arc<InService>,
+    /// The rest of a refusal of ours that stands in for hyper's.
+    refusal: Option<&'static [u8]>,
+    write_stall: Option<Pin<Box<Sleep>>>,
+    linger: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+impl ClientIo {
+    pub(super) fn new(stream: TcpStream, timeout: Duration, in_service: Arc<InService>) -> Self {
+        Self {
+            stream: TokioIo::new(stream),
+            timeout,
+            in_service,
+            refusal: None,
+            write_stall: None,
+            linger: None,
+        }
+    }
+
+    /// Fails a write that has made no progress for `timeout`.
+    fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let timeout = self.timeout;
+        let timer = self
+            .write_stall
+            .get_or_insert_with(|| Box::pin(sleep(timeout)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn progress(&mut self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
+        self.write_stall = None;
+        Poll::Ready(result)
+    }
+
+    /// Our refusal in the place of hyper's, which has no body; None when this is not one.
+    fn refusal(&self, bytes: &[u8]) -> Option<&'static [u8]> {
+        if !self.in_service.is_idle() {
+            return None;
+        }
+        if bytes.starts_with(b"HTTP/1.1 431") {
+            Some(refusals::HEADERS_TOO_LARGE)
+        } else if bytes.starts_with(b"HTTP/1.1 414") {
+            Some(refusals::URI_TOO_LONG)
+        } else if bytes.starts_with(b"HTTP/1.1 400") {
+            Some(refusals::INVALID_REQUEST)
+        } else {
+            None
+        }
+    }
+
+    /// Writes what is left of the refusal, then says that hyper's `len` bytes went out.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
+        while let Some(rest) = self.refusal.filter(|rest| !rest.is_empty()) {
+            match Write::poll_write(Pin::new(&mut self.stream), cx, rest) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.refusal = rest.get(count..),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return self.stalled(cx),
+            }
+        }
+        self.progress(Ok(len))
+    }
+}
+
+impl Read for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl Write for ClientIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.refusal.is_none() {
+            self.refusal = self.refusal(buf);
+        }
+        if self.refusal.is_some() {
+            return self.poll_refusal(cx, buf.len());
+        }
+        match Pin::new(&mut self.stream).poll_write(cx, buf) {
+            Poll::Ready(result) => self.progress(result),
+            Poll::Pending => self.stalled(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let head = bufs.first().map_or(&[][..], |first| first);
+        if self.refusal.is_none() {
+            self.refusal = self.refusal(head);
+        }
+        if self.refusal.is_some() {
+            let len = bufs.iter().map(|buf| buf.len()).sum();
+            return self.poll_refusal(cx, len);
+        }
+        match Pin::new(&mut self.stream).poll_write_vectored(cx, bufs) {
+            Poll::Ready(result) => self.progress(result),
+            Poll::Pending => self.stalled(cx),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper comes here only with an empty write buffer.
+        self.in_service.flushed();
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(self.stream.inner_mut()).poll_shutdown(cx))?;
+            self.linger = Some((Box::pin(sleep(LINGER)), LINGER_BYTES));
+        }
+        let Self { stream, linger, .. } = &mut *self;
+        let Some((timer, left)) = linger else {
+            return Poll::Ready(Ok(()));
+        };
+        let mut scratch = [0_u8; 16 << 10];
+        while *left > 0 {
+            let mut read = ReadBuf::new(&mut scratch);
+            match Pin::new(stream.inner_mut()).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => {
+                    *left = left.saturating_sub(read.filled().len());
+                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => {
+                    ready!(timer.as_mut().poll(cx));
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,87 @@
+//! The server: binds, starts an arbiter and its workers, checks the store in the background,
+//! runs until a signal. What requests get is `handler`'s business.
+
+mod arbiter;
+mod connection;
+mod exchange;
+mod io;
+mod limits;
+mod phase;
+mod refusals;
+mod slots;
+mod watch;
+mod worker;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use arbiter::{Arbiter, Signals};
+pub use phase::Phase;
+use worker::Run;
+
+use crate::app::{App, Process};
+use crate::store::Backend;
+
+/// A server that has its port and its store, and serves when it is told to.
+pub struct Server {
+    process: Arc<Process>,
+    backend: Backend,
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Takes the port. Fails when it is taken or not allowed.
+    pub fn bind(process: Process, backend: Backend) -> std::io::Result<Self> {
+        let address = SocketAddr::new(process.config.host, process.config.port);
+        Ok(Self {
+            process: Arc::new(process),
+            backend,
+            listener: TcpListener::bind(address)?,
+        })
+    }
+
+    /// The address it listens on; the port is the real one when 0 was asked for.
+    pub fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves on this thread and on the workers' until SIGTERM or SIGINT, drains, and returns.
+    pub fn run(self) -> std::io::Result<()> {
+        let Self {
+            process,
+            backend,
+            listener,
+        } = self;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            // The background check of a local store writes a file now and then.
+            .max_blocking_threads(1)
+            .build()?;
+        let max_connections = limits::connections(process.config.max_connections);
+        let threads = process.config.threads;
+        let run: Run = Arc::new({
+            let process = Arc::clone(&process);
+            let backend = backend.clone();
+            move |inbox| {
+                let app = || App::new(Arc::clone(&process), backend.open());
+                worker::serve(app, threads, inbox)
+            }
+        });
+        runtime.block_on(async {
+            let signals = Signals::listen()?;
+            let address = listener.local_addr()?;
+            let arbiter = Arbiter::start(Arc::clone(&process), listener, max_connections, run)?;
+            log::info!(
+                "listening on http://{address}{}/ ({backend}, {} workers x {threads} threads, at most {max_connections} connections)",
+                process.config.base_path,
+                process.config.workers,
+            );
+            tokio::select! {
+                () = arbiter.run(signals) => {}
+                never = watch::store(&process, backend.open()) => match never {},
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! Chooses the store that the configuration asks for, and opens it for each worker.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Store;
+use super::fs::FsStore;
+use super::s3::{S3Settings, S3Store};
+use crate::config::{Config, StoreConfig};
+
+/// A store that can be opened for any number of workers.
+#[derive(Clone)]
+pub struct Backend {
+    name: String,
+    opener: Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
+}
+
+impl Backend {
+    /// Prepares the store that is configured; asks nothing over the network yet.
+    ///
+    /// Fails when the directory cannot be used or another process has it, or when a CA bundle
+    /// cannot be read.
+    pub fn new(config: &Config) -> std::io::Result<Self> {
+        Ok(match &config.store {
+            StoreConfig::Local { data_dir } => {
+                // One value serves all workers: it has no connections, and its locks must be one.
+                let store = FsStore::open(data_dir)?;
+                let name = format!("local store in {}", data_dir.display());
+                Self::of(name, move || Arc::clone(&store) as Arc<dyn Store>)
+            }
+            StoreConfig::S3(s3) => {
+                let settings = S3Settings::new(s3, &config.key_prefix, config.timeout)?;
+                let settings = Arc::new(settings);
+                let name = format!("bucket {}", s3.bucket);
+                Self::of(name, move || {
+                    Arc::new(S3Store::new(Arc::clone(&settings))) as Arc<dyn Store>
+                })
+            }
+        })
+    }
+
+    /// A store of the caller's own.
+    pub fn of(
+        name: impl Into<String>,
+        opener: impl Fn() -> Arc<dyn Store> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            opener: Arc::new(opener),
+        }
+    }
+
+    /// The store, for one worker.
+    #[must_use]
+    pub fn open(&self) -> Arc<dyn Store> {
+        (self.opener)()
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

@@ -1,0 +1,287 @@
+//! The store in a local directory: every object a directory of versions, every version one file
+//! that is written aside, fsynced and renamed. A crash leaves the old object or the new one.
+//! Here the calls become blocking tasks; what they do is in the modules below.
+//! Keys, HTTP and the assembly of parts belong to others.
+//!
+//! ```text
+//! DATA_DIR/lock       held by the process that uses the directory
+//! DATA_DIR/tmp/       files being written
+//! DATA_DIR/objects/   the tree, see `layout` and `version`
+//! ```
+
+mod commit;
+mod layout;
+mod list;
+mod multipart;
+mod payload;
+mod read;
+mod scope;
+mod temp;
+#[cfg(test)]
+mod tests;
+mod trailer;
+mod version;
+mod walk;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{
+    Attributes, ByteRange, Condition, Download, ListPage, ListQuery, Multipart, ObjectKey,
+    ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+};
+use commit::KeyLocks;
+use multipart::Uploads;
+use temp::TempFile;
+
+/// Objects in a local directory. One value serves all workers.
+pub struct FsStore {
+    /// Shared with blocking tasks, which may outlive the call that began them.
+    tree: Arc<Tree>,
+}
+
+struct Tree {
+    objects: PathBuf,
+    tmp: PathBuf,
+    locks: KeyLocks,
+    uploads: Uploads,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl FsStore {
+    /// Opens the store in `data_dir`, which is made where it does not exist, and removes what a
+    /// killed process left half-written, uploads in parts included: nothing can resume them yet.
+    /// Blocking; for the program's start.
+    ///
+    /// Fails with [`io::ErrorKind::ResourceBusy`] while another process uses the directory.
+    pub fn open(data_dir: &Path) -> io::Result<Arc<Self>> {
+        fs::create_dir_all(data_dir)?;
+        let data_dir = data_dir.canonicalize()?;
+        let objects = data_dir.join("objects");
+        let tmp = data_dir.join("tmp");
+        fs::create_dir_all(&objects)?;
+        fs::create_dir_all(&tmp)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(data_dir.join("lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                let text = format!("another process uses {}", data_dir.display());
+                io::Error::new(io::ErrorKind::ResourceBusy, text)
+            }
+            TryLockError::Error(error) => error,
+        })?;
+        temp::sweep(&tmp)?;
+        // The directory itself may be new too.
+        for dir in data_dir.ancestors().take(2) {
+            // A parent that only others may read is not ours to sync, and was not made by us.
+            match commit::sync(dir) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                result => result?,
+            }
+        }
+        Ok(Arc::new(Self {
+            tree: Arc::new(Tree {
+                objects,
+                tmp,
+                locks: KeyLocks::new(),
+                uploads: Uploads::default(),
+                _lock: lock,
+            }),
+        }))
+    }
+
+    /// Runs `work` on a blocking thread.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Tree) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let tree = Arc::clone(&self.tree);
+        blocking(move || work(&tree)).await
+    }
+}
+
+#[async_trait]
+impl Store for FsStore {
+    async fn check(&self) -> StoreResult<()> {
+        self.run(|tree| {
+            fs::read_dir(&tree.objects).map_err(fault)?;
+            drop(TempFile::for_check(&tree.tmp).map_err(fault)?);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
+        let query = query.clone();
+        self.run(move |tree| list::page(&tree.objects, &query, &list::Bounds::default()))
+            .await
+    }
+
+    async fn head(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<ObjectMeta> {
+        let (key, version) = (key.clone(), version.cloned());
+        self.run(move |tree| Ok(tree.open_version(&key, version.as_ref())?.1))
+            .await
+    }
+
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        range: Option<RangeSpec>,
+        if_match: Option<&str>,
+    ) -> StoreResult<Download> {
+        let (key, version) = (key.clone(), version.cloned());
+        let (file, meta) = self
+            .run(move |tree| tree.open_version(&key, version.as_ref()))
+            .await?;
+        if if_match.is_some_and(|etag| etag != meta.etag) {
+            return Err(StoreError::Precondition);
+        }
+        let range = range.map(|range| range.resolve(meta.size)).transpose()?;
+        let whole = ByteRange {
+            start: 0,
+            end: meta.size,
+        };
+        let body = read::stream(file, range.unwrap_or(whole));
+        Ok(Download { meta, range, body })
+    }
+
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        condition: &Condition,
+        payload: Payload,
+    ) -> StoreResult<ObjectMeta> {
+        let (key, attributes, condition) = (key.clone(), attributes.clone(), condition.clone());
+        let size = payload.len();
+        match payload {
+            Payload::Gathered(blocks) => {
+                self.run(move |tree| {
+                    let mut temp = TempFile::for_put(&tree.tmp).map_err(fault)?;
+                    payload::write_all(&mut temp, &blocks)?;
+                    tree.commit_put(temp, &key, size, attributes, &condition)
+                })
+                .await
+            }
+            Payload::Streamed { len, body } => {
+                let create = |tree: &Tree| TempFile::for_put(&tree.tmp).map_err(fault);
+                let temp = payload::pour(self.run(create).await?, len, body).await?;
+                self.run(move |tree| tree.commit_put(temp, &key, size, attributes, &condition))
+                    .await
+            }
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<()> {
+        let (key, version) = (key.clone(), version.cloned());
+        self.run(move |tree| match version {
+            Some(version) => tree.delete_version(&key, &version),
+            None => tree.delete(&key),
+        })
+        .await
+    }
+
+    async fn create_multipart(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart> {
+        let (key, attributes) = (key.clone(), attributes.clone());
+        self.run(move |tree| tree.create_multipart(key, attributes, part_size))
+            .await
+    }
+
+    async fn upload_part(
+        &self,
+        multipart: &Multipart,
+        number: u32,
+        payload: Payload,
+    ) -> StoreResult<Part> {
+        let multipart = multipart.clone();
+        let size = payload.len();
+        match payload {
+            Payload::Gathered(blocks) => {
+                self.run(move |tree| {
+                    let mut part = tree.begin_part(&multipart, number, size)?;
+                    payload::write_all(&mut part, &blocks)?;
+                    part.finish()
+                })
+                .await
+            }
+            Payload::Streamed { len, body } => {
+                let part = self
+                    .run(move |tree| tree.begin_part(&multipart, number, size))
+                    .await?;
+                let part = payload::pour(part, len, body).await?;
+                blocking(move || part.finish()).await
+            }
+        }
+    }
+
+    async fn complete_multipart(
+        &self,
+        multipart: &Multipart,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let (multipart, parts) = (multipart.clone(), parts.to_vec());
+        let condition = condition.clone();
+        self.run(move |tree| tree.complete_multipart(&multipart, &parts, &condition))
+            .await
+    }
+
+    async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()> {
+        let multipart = multipart.clone();
+        self.run(move |tree| {
+            tree.abort_multipart(&multipart);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// Runs `work` on a blocking thread of this worker. It runs to its end even when the caller goes.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> StoreResult<T> + Send + 'static,
+) -> StoreResult<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(StoreError::Unavailable(error.into())),
+    }
+}
+
+/// A file's error by meaning. `NotFound` is no meaning of its own here: where a missing file says
+/// that an object is missing, the caller has seen to it.
+fn fault(error: io::Error) -> StoreError {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
+            StoreError::Full(error.into())
+        }
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => StoreError::Refused(error.into()),
+        Kind::InvalidFilename => StoreError::InvalidKey(error.into()),
+        _ => StoreError::Unavailable(error.into()),
+    }
+}
+
+/// Whether a path names nothing: it, or a directory on the way to it, is not there.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+fn random(bits: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(bits).map_err(|error| io::Error::other(error.to_string()))
+}

@@ -1,0 +1,96 @@
+//! What every store can do, in terms that name no store: objects, keys, ranges, conditions,
+//! parts. The backends are private; callers see [`Store`] and errors by meaning.
+//! Buffering, retries of whole uploads and HTTP belong to others.
+
+mod backend;
+mod error;
+pub mod fs;
+mod key;
+mod list;
+mod object;
+pub mod s3;
+
+use async_trait::async_trait;
+
+pub use backend::Backend;
+pub use error::{StoreError, StoreResult};
+pub use key::{INTERNAL_PREFIX, KeyError, KeyRules, MAX_KEY_BYTES, ObjectKey};
+pub use list::{ListPage, ListQuery};
+pub use object::{
+    Attributes, ByteRange, Bytestream, Condition, Download, Multipart, ObjectMeta, Part, Payload,
+    RangeSpec, VersionId,
+};
+
+/// Where objects live. One value serves one worker thread; it is cheap to call and does no I/O
+/// on the calling thread.
+///
+/// Every method either did what it says, durably, or returns an error and left no half-written
+/// object visible.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Succeeds when the store answers and lets us list (S3 `ListObjectsV2` of one key).
+    async fn check(&self) -> StoreResult<()>;
+
+    /// One page of keys in UTF-8 byte order (S3 `ListObjectsV2`). The internal prefix is left
+    /// out, so a page may be short, even empty, while `next_cursor` is set.
+    ///
+    /// Fails with [`StoreError::InvalidCursor`] for a cursor that this store did not give out.
+    async fn list(&self, query: &ListQuery) -> StoreResult<ListPage>;
+
+    /// An object's description (S3 `HeadObject`); the current version when none is named.
+    async fn head(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<ObjectMeta>;
+
+    /// An object's bytes (S3 `GetObject`), all or the part that `range` covers. With `if_match`,
+    /// only if the object still has that etag, else [`StoreError::Precondition`].
+    ///
+    /// Fails with [`StoreError::Range`] when the range covers no byte of the object.
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        range: Option<RangeSpec>,
+        if_match: Option<&str>,
+    ) -> StoreResult<Download>;
+
+    /// Stores a whole object (S3 `PutObject`); durable when it returns.
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        condition: &Condition,
+        payload: Payload,
+    ) -> StoreResult<ObjectMeta>;
+
+    /// Removes the object, or one version of it (S3 `DeleteObject`). Also succeeds when there was
+    /// nothing. Without a version, earlier versions are kept where the store keeps versions.
+    async fn delete(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<()>;
+
+    /// Begins an upload in parts (S3 `CreateMultipartUpload`). Part n, counted from 1, will hold
+    /// the bytes from `(n - 1) * part_size` on.
+    async fn create_multipart(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart>;
+
+    /// Stores part `number` (1 to 10,000) (S3 `UploadPart`). A part sent again replaces the first.
+    async fn upload_part(
+        &self,
+        multipart: &Multipart,
+        number: u32,
+        payload: Payload,
+    ) -> StoreResult<Part>;
+
+    /// Makes the object of its parts, in their order (S3 `CompleteMultipartUpload`); durable and
+    /// visible when it returns.
+    async fn complete_multipart(
+        &self,
+        multipart: &Multipart,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta>;
+
+    /// Forgets an upload and its parts (S3 `AbortMultipartUpload`). Succeeds when it is gone.
+    async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()>;
+}

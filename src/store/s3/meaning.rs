@@ -1,0 +1,202 @@
+//! From rusoto's errors and S3's codes to errors by meaning. rusoto's own error types know few
+//! codes, so it goes by status and by the code in the document.
+
+use rusoto_core::request::BufferedHttpResponse;
+use rusoto_core::{HttpDispatchError, RusotoError};
+use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
+use xml::reader::{EventReader, XmlEvent};
+
+use super::transport::{CONNECT, SOURCE, TIMEOUT};
+use crate::store::StoreError;
+
+/// The text of the first element of this name.
+pub(super) fn xml_text(document: &[u8], name: &str) -> Option<String> {
+    // S3 sends white space to keep a slow answer alive, which no XML parser takes before `<?xml`.
+    let start = document.iter().position(|b| !b.is_ascii_whitespace())?;
+    let mut inside = false;
+    for event in EventReader::new(document.get(start..)?) {
+        match event.ok()? {
+            XmlEvent::StartElement { name: found, .. } if found.local_name == name => inside = true,
+            XmlEvent::Characters(text) if inside => return Some(text),
+            XmlEvent::EndElement { .. } if inside => return Some(String::new()),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
+pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
+    let code = xml_text(document, "Code").unwrap_or_default();
+    let message = xml_text(document, "Message").unwrap_or_default();
+    of_code(status, &code, &message)
+}
+
+fn of_code(status: u16, code: &str, message: &str) -> StoreError {
+    let cause = || {
+        format!("S3 says {status} {code} {message}")
+            .trim_end()
+            .to_owned()
+            .into()
+    };
+    match code {
+        "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => return StoreError::NotFound,
+        "NoSuchBucket" => return StoreError::Refused(cause()),
+        "InvalidObjectState" => return StoreError::Archived,
+        "ConditionalRequestConflict" | "OperationAborted" => return StoreError::Conflict(cause()),
+        "EntityTooLarge" => return StoreError::TooLarge(cause()),
+        "KeyTooLongError" | "XMinioInvalidObjectName" => return StoreError::InvalidKey(cause()),
+        "XMinioStorageFull" | "QuotaExceeded" => return StoreError::Full(cause()),
+        "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
+            return StoreError::Unavailable(cause());
+        }
+        _ => {}
+    }
+    match status {
+        // 405 is what a delete marker answers to a read.
+        404 | 405 => StoreError::NotFound,
+        409 => StoreError::Conflict(cause()),
+        412 => StoreError::Precondition,
+        429 | 500 | 502 | 503 => StoreError::Unavailable(cause()),
+        504 => StoreError::Timeout(cause()),
+        507 => StoreError::Full(cause()),
+        _ => StoreError::Refused(cause()),
+    }
+}
+
+/// The meaning of a request that got no answer.
+pub(super) fn of_dispatch(error: &HttpDispatchError) -> StoreError {
+    let text = error.to_string();
+    if text.contains(TIMEOUT) {
+        StoreError::Timeout(text.into())
+    } else if text.starts_with(SOURCE) {
+        StoreError::Source(text.into())
+    } else {
+        StoreError::Unavailable(text.into())
+    }
+}
+
+/// Whether a request surely never reached S3, so that sending it again cannot do it twice.
+pub(super) fn never_sent(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(cause) if cause.to_string().starts_with(CONNECT))
+}
+
+/// Errors of rusoto's operations that it gives a name to.
+pub(super) trait Named {
+    /// S3's code for it.
+    fn code(&self) -> &'static str;
+}
+
+impl Named for GetObjectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidObjectState(_) => "InvalidObjectState",
+            Self::NoSuchKey(_) => "NoSuchKey",
+        }
+    }
+}
+
+impl Named for HeadObjectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchKey(_) => "NoSuchKey",
+        }
+    }
+}
+
+impl Named for ListObjectsV2Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchBucket(_) => "NoSuchBucket",
+        }
+    }
+}
+
+impl Named for AbortMultipartUploadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchUpload(_) => "NoSuchUpload",
+        }
+    }
+}
+
+macro_rules! unnamed {
+    ($($error:ty),*) => {$(
+        impl Named for $error {
+            fn code(&self) -> &'static str {
+                match *self {}
+            }
+        }
+    )*};
+}
+
+unnamed!(
+    std::convert::Infallible,
+    rusoto_s3::CreateMultipartUploadError,
+    rusoto_s3::DeleteObjectError
+);
+
+/// The meaning of what rusoto returned.
+pub(super) fn of_rusoto<E: Named>(error: RusotoError<E>) -> StoreError {
+    match error {
+        RusotoError::Service(named) => of_code(0, named.code(), ""),
+        RusotoError::HttpDispatch(error) => of_dispatch(&error),
+        RusotoError::Credentials(error) => StoreError::Refused(error.into()),
+        RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => {
+            of_answer(status.as_u16(), &body)
+        }
+        RusotoError::Validation(text) | RusotoError::ParseError(text) => {
+            StoreError::Corrupt(text.into())
+        }
+        RusotoError::Blocking => StoreError::Corrupt("rusoto blocked".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(code: &str) -> Vec<u8> {
+        format!("\n <?xml version=\"1.0\"?><Error><Code>{code}</Code></Error>").into_bytes()
+    }
+
+    #[test]
+    fn codes_go_before_statuses() {
+        let of = |status, code| of_answer(status, &document(code));
+        assert!(matches!(of(404, "NoSuchBucket"), StoreError::Refused(_)));
+        assert!(matches!(
+            of(400, "RequestTimeout"),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            of(200, "InternalError"),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            of(409, "OperationAborted"),
+            StoreError::Conflict(_)
+        ));
+        assert!(matches!(
+            of(403, "InvalidObjectState"),
+            StoreError::Archived
+        ));
+        assert!(matches!(of(403, "AccessDenied"), StoreError::Refused(_)));
+        assert!(matches!(of_answer(404, b""), StoreError::NotFound));
+        assert!(matches!(
+            of_answer(503, b"<html>"),
+            StoreError::Unavailable(_)
+        ));
+    }
+
+    #[test]
+    fn odd_xml_is_no_text_and_no_panic() {
+        assert_eq!(
+            xml_text(b"<a><ETag>x</ETag></a>", "ETag").as_deref(),
+            Some("x")
+        );
+        assert_eq!(xml_text(b"<a><ETag/></a>", "ETag").as_deref(), Some(""));
+        for odd in [&b""[..], b"   ", b"<", b"<a>", b"\xff\xfe", b"<a></b>"] {
+            assert_eq!(xml_text(odd, "ETag"), None);
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! The S3 store: rusoto's operations where they say all that is needed, requests built by hand
+//! (`request`) where they do not. Errors get their meaning in `meaning`, connections in
+//! `transport`.
+
+mod connect;
+mod meaning;
+mod request;
+mod retry;
+mod transport;
+
+use std::collections::HashMap;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt, TryFutureExt};
+use percent_encoding::percent_decode_str;
+use rusoto_core::credential::{AwsCredentials, StaticProvider};
+use rusoto_core::{ByteStream, Client, Region, RusotoError};
+use rusoto_s3::{
+    AbortMultipartUploadRequest, CreateMultipartUploadRequest, DeleteObjectRequest,
+    GetObjectRequest, HeadObjectRequest, ListObjectsV2Request, S3, S3Client,
+};
+
+use super::{
+    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart,
+    ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+};
+use crate::config::S3Config;
+use connect::Connector;
+use meaning::Named;
+use retry::{retry, retry_if};
+use transport::Transport;
+
+/// What every worker's store is made of.
+pub struct S3Settings {
+    /// The bucket.
+    pub bucket: String,
+    prefix: String,
+    region: Region,
+    credentials: AwsCredentials,
+    tls: Arc<rustls::ClientConfig>,
+    timeout: Duration,
+}
+
+impl S3Settings {
+    /// Fails when the CA bundle cannot be read.
+    pub fn new(config: &S3Config, key_prefix: &str, timeout: Duration) -> io::Result<Self> {
+        Ok(Self {
+            bucket: config.bucket.clone(),
+            prefix: key_prefix.to_owned(),
+            // Always custom: rusoto knows no region of after 2022.
+            region: Region::Custom {
+                name: config.region.clone(),
+                endpoint: config.endpoint.clone(),
+            },
+            credentials: AwsCredentials::new(
+                config.access_key_id.clone(),
+                config.secret_access_key.expose(),
+                config
+                    .session_token
+                    .as_ref()
+                    .map(|token| token.expose().to_owned()),
+                None,
+            ),
+            tls: connect::tls(config.ca_bundle.as_deref())?,
+            timeout,
+        })
+    }
+}
+
+/// One worker's S3, with connections of its own.
+pub struct S3Store {
+    settings: Arc<S3Settings>,
+    signer: Client,
+    s3: S3Client,
+}
+
+impl S3Store {
+    /// Opens no connection yet.
+    #[must_use]
+    pub fn new(settings: Arc<S3Settings>) -> Self {
+        let transport = Transport::new(Connector::new(&settings.tls), settings.timeout);
+        let credentials = StaticProvider::from(settings.credentials.clone());
+        let signer = Client::new_with(credentials, transport);
+        let s3 = S3Client::new_with_client(signer.clone(), settings.region.clone());
+        Self {
+            settings,
+            signer,
+            s3,
+        }
+    }
+
+    fn bucket(&self) -> String {
+        self.settings.bucket.clone()
+    }
+
+    /// The key with `KEY_PREFIX`, as S3 has it.
+    fn full(&self, key: &ObjectKey) -> String {
+        format!("{}{key}", self.settings.prefix)
+    }
+
+    /// One of rusoto's operations. It unwraps some headers and panics on some XML: what S3 sends
+    /// must not end a request with anything but an error.
+    async fn call<T, E: Named>(
+        &self,
+        operation: impl Future<Output = Result<T, RusotoError<E>>>,
+    ) -> StoreResult<T> {
+        AssertUnwindSafe(operation.map_err(meaning::of_rusoto))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Corrupt("S3's answer made rusoto panic".into())))
+    }
+
+    async fn size_of(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<u64> {
+        Ok(self.head(key, version).await?.size)
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    async fn check(&self) -> StoreResult<()> {
+        let query = ListQuery {
+            prefix: String::new(),
+            delimiter: None,
+            limit: 1,
+            cursor: None,
+        };
+        self.list(&query).await.map(|_| ())
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
+        let token = query.cursor.as_deref().map(decode_cursor).transpose()?;
+        let request = ListObjectsV2Request {
+            bucket: self.bucket(),
+            prefix: Some(format!("{}{}", self.settings.prefix, query.prefix)),
+            delimiter: query.delimiter.clone(),
+            max_keys: Some(i64::from(query.limit)),
+            continuation_token: token.clone(),
+            // Without it one control character in a key makes the whole page unreadable.
+            encoding_type: Some("url".to_owned()),
+            ..ListObjectsV2Request::default()
+        };
+        let listed = retry(|| self.call(self.s3.list_objects_v2(request.clone()))).await;
+        let page = match listed {
+            Ok(page) => page,
+            // The one argument that a user gave unchecked.
+            Err(StoreError::Refused(cause))
+                if token.is_some() && cause.to_string().contains("InvalidArgument") =>
+            {
+                return Err(StoreError::InvalidCursor);
+            }
+            Err(error) => return Err(error),
+        };
+        // An empty 200 reads as a page without a single field.
+        if page.name.is_none() {
+            return Err(StoreError::Corrupt(
+                "S3 answered a listing with nothing".into(),
+            ));
+        }
+        let strip = |text: Option<String>| {
+            let decoded = decode_listed(&text.unwrap_or_default())?;
+            Ok(decoded
+                .strip_prefix(&self.settings.prefix)
+                .map(str::to_owned))
+        };
+        let mut result = ListPage::default();
+        for object in page.contents.unwrap_or_default() {
+            let Some(key) = strip(object.key)?.filter(|key| !is_internal(key)) else {
+                continue;
+            };
+            result.objects.push(ObjectMeta {
+                key,
+                size: object
+                    .size
+                    .and_then(|size| size.try_into().ok())
+                    .unwrap_or(0),
+                etag: unquote(object.e_tag),
+                last_modified: parse_rfc3339(object.last_modified.as_deref())?,
+                version_id: None,
+                attributes: Attributes::default(),
+            });
+        }
+        for prefix in page.common_prefixes.unwrap_or_default() {
+            if let Some(prefix) = strip(prefix.prefix)?.filter(|prefix| !is_internal(prefix)) {
+                result.prefixes.push(prefix);
+            }
+        }
+        if page.is_truncated == Some(true) {
+            let token = page
+                .next_continuation_token
+                .ok_or_else(|| StoreError::Corrupt("S3 gave no token for the next page".into()))?;
+            result.next_cursor = Some(URL_SAFE_NO_PAD.encode(token));
+        }
+        Ok(result)
+    }
+
+    async fn head(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<ObjectMeta> {
+        let request = HeadObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            version_id: version.map(|version| version.0.clone()),
+            ..HeadObjectRequest::default()
+        };
+        let head = retry(|| self.call(self.s3.head_object(request.clone())))
+            .await
+            .map_err(|error| of_read(error, version))?;
+        describe(
+            key,
+            Described {
+                size: head.content_length,
+                etag: head.e_tag,
+                last_modified: head.last_modified,
+                version_id: head.version_id,
+                attributes: Attributes {
+                    content_type: head.content_type,
+                    cache_control: head.cache_control,
+                    content_language: head.content_language,
+                    content_encoding: head.content_encoding,
+                    metadata: own_metadata(head.metadata),
+                },
+            },
+        )
+    }
+
+    async fn get(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        range: Option<RangeSpec>,
+        if_match: Option<&str>,
+    ) -> StoreResult<Download> {
+        let request = GetObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            version_id: version.map(|version| version.0.clone()),
+            range: range.map(range_header),
+            if_match: if_match.map(|etag| format!("\"{etag}\"")),
+            ..GetObjectRequest::default()
+        };
+        let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
+            Ok(got) => got,
+            Err(StoreError::Refused(cause)) if cause.to_string().contains("says 416") => {
+                let size = self.size_of(key, version).await?;
+                return Err(StoreError::Range { size });
+            }
+            Err(error) => return Err(of_read(error, version)),
+        };
+        let span = got
+            .content_range
+            .as_deref()
+            .map(parse_content_range)
+            .transpose()?;
+        let size = match span {
+            Some((_, total)) => i64::try_from(total).ok(),
+            None => got.content_length,
+        };
+        let meta = describe(
+            key,
+            Described {
+                size,
+                etag: got.e_tag,
+                last_modified: got.last_modified,
+                version_id: got.version_id,
+                attributes: Attributes {
+                    content_type: got.content_type,
+                    cache_control: got.cache_control,
+                    content_language: got.content_language,
+                    content_encoding: got.content_encoding,
+                    metadata: own_metadata(got.metadata),
+                },
+            },
+        )?;
+        let body = got.body.unwrap_or_else(|| ByteStream::from(Vec::new()));
+        let body = body.map(|chunk| {
+            chunk.map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => StoreError::Timeout(error.into()),
+                _ => StoreError::Unavailable(error.into()),
+            })
+        });
+        Ok(Download {
+            meta,
+            range: span.map(|(range, _)| range),
+            body: body.boxed(),
+        })
+    }
+
+    async fn put(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        condition: &Condition,
+        payload: Payload,
+    ) -> StoreResult<ObjectMeta> {
+        self.put_object(key, attributes, condition, payload).await
+    }
+
+    async fn delete(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<()> {
+        let request = DeleteObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            version_id: version.map(|version| version.0.clone()),
+            ..DeleteObjectRequest::default()
+        };
+        let deleted = retry(|| self.call(self.s3.delete_object(request.clone()))).await;
+        match deleted.map_err(|error| of_read(error, version)) {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_multipart(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart> {
+        let request = CreateMultipartUploadRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            content_type: attributes.content_type.clone(),
+            cache_control: attributes.cache_control.clone(),
+            content_language: attributes.content_language.clone(),
+            content_encoding: attributes.content_encoding.clone(),
+            metadata: Some(attributes.metadata.iter().cloned().collect()),
+            ..CreateMultipartUploadRequest::default()
+        };
+        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
+        let created = retry_if(meaning::never_sent, || {
+            self.call(self.s3.create_multipart_upload(request.clone()))
+        })
+        .await?;
+        let upload_id = created
+            .upload_id
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| StoreError::Corrupt("S3 gave no upload id".into()))?;
+        Ok(Multipart {
+            key: key.clone(),
+            upload_id,
+            part_size,
+        })
+    }
+
+    async fn upload_part(
+        &self,
+        multipart: &Multipart,
+        number: u32,
+        payload: Payload,
+    ) -> StoreResult<Part> {
+        self.put_part(multipart, number, payload).await
+    }
+
+    async fn complete_multipart(
+        &self,
+        multipart: &Multipart,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let version = self.complete(multipart, parts, condition).await?;
+        // S3 dates such an object by its beginning and only HEAD tells.
+        self.head(&multipart.key, version.as_ref()).await
+    }
+
+    async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()> {
+        let request = AbortMultipartUploadRequest {
+            bucket: self.bucket(),
+            key: self.full(&multipart.key),
+            upload_id: multipart.upload_id.clone(),
+            ..AbortMultipartUploadRequest::default()
+        };
+        match retry(|| self.call(self.s3.abort_multipart_upload(request.clone()))).await {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+struct Described {
+    size: Option<i64>,
+    etag: Option<String>,
+    last_modified: Option<String>,
+    version_id: Option<String>,
+    attributes: Attributes,
+}
+
+fn describe(key: &ObjectKey, from: Described) -> StoreResult<ObjectMeta> {
+    let missing = |what| StoreError::Corrupt(format!("S3 gave no {what}").into());
+    let modified = from.last_modified.ok_or_else(|| missing("Last-Modified"))?;
+    Ok(ObjectMeta {
+        key: key.as_str().to_owned(),
+        size: from
+            .size
+            .and_then(|size| size.try_into().ok())
+            .ok_or_else(|| missing("Content-Length"))?,
+        etag: unquote(Some(from.etag.ok_or_else(|| missing("ETag"))?)),
+        last_modified: parse_http_date(&modified)?,
+        version_id: from.version_id.map(VersionId),
+        attributes: from.attributes,
+    })
+}
+
+/// What a read's refusal means: a version id that S3 cannot read, or a key that it cannot hold,
+/// is one that is not there.
+fn of_read(error: StoreError, version: Option<&VersionId>) -> StoreError {
+    match error {
+        StoreError::InvalidKey(_) => StoreError::NotFound,
+        StoreError::Refused(cause)
+            if version.is_some() && cause.to_string().contains("says 400") =>
+        {
+            StoreError::NotFound
+        }
+        other => other,
+    }
+}
+
+fn is_internal(key: &str) -> bool {
+    key.starts_with(INTERNAL_PREFIX)
+}
+
+fn own_metadata(metadata: Option<HashMap<String, String>>) -> Vec<(String, String)> {
+    let mut metadata: Vec<_> = metadata.unwrap_or_default().into_iter().collect();
+    metadata.sort();
+    metadata
+}
+
+fn unquote(etag: Option<String>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+fn range_header(range: RangeSpec) -> String {
+    match range {
+        RangeSpec::From(start) => format!("bytes={start}-"),
+        RangeSpec::Between(first, last) => format!("bytes={first}-{last}"),
+        RangeSpec::Last(count) => format!("bytes=-{count}"),
+    }
+}
+
+/// `bytes a-b/size`.
+fn parse_content_range(text: &str) -> StoreResult<(ByteRange, u64)> {
+    let parsed = text.strip_prefix("bytes ").and_then(|rest| {
+        let (span, size) = rest.split_once('/')?;
+        let (first, last) = span.split_once('-')?;
+        let range = ByteRange {
+            start: first.parse().ok()?,
+            end: last.parse::<u64>().ok()?.checked_add(1)?,
+        };
+        (range.start < range.end).then_some((range, size.parse().ok()?))
+    });
+    parsed.ok_or_else(|| StoreError::Corrupt(format!("S3's Content-Range is {text:?}").into()))
+}
+
+fn parse_http_date(text: &str) -> StoreResult<DateTime<Utc>> {
+    httpdate::parse_http_date(text)
+        .map(DateTime::<Utc>::from)
+        .map_err(|error| StoreError::Corrupt(error.into()))
+}
+
+fn parse_rfc3339(text: Option<&str>) -> StoreResult<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text.unwrap_or_default())
+        .map(Into::into)
+        .map_err(|error| StoreError::Corrupt(error.into()))
+}
+
+/// With `encoding-type=url` S3 form-encodes keys: a space is a plus.
+fn decode_listed(text: &str) -> StoreResult<String> {
+    percent_decode_str(&text.replace('+', "%20"))
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|error| StoreError::Corrupt(error.into()))
+}
+
+fn decode_cursor(cursor: &str) -> StoreResult<String> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(cursor)
+        .map_err(|_| StoreError::InvalidCursor)?;
+    let token = String::from_utf8(bytes).map_err(|_| StoreError::InvalidCursor)?;
+    if token.is_empty() {
+        return Err(StoreError::InvalidCursor);
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_range_is_read_or_refused() {
+        let (range, size) = parse_content_range("bytes 2-4/10").unwrap();
+        assert_eq!((range.start, range.end, size), (2, 5, 10));
+        for odd in [
+            "",
+            "bytes */10",
+            "bytes 4-2/10",
+            "bytes 0-18446744073709551615/1",
+            "0-1/2",
+        ] {
+            assert!(parse_content_range(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn listed_keys_are_decoded_as_s3_encodes_them() {
+        assert_eq!(decode_listed("a+b%2Bc%00").unwrap(), "a b+c\0");
+        assert!(decode_listed("%ff").is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! Sends an idempotent call again when it failed in passing.
+
+use std::time::Duration;
+
+use crate::store::{StoreError, StoreResult};
+
+/// Tries in all.
+const TRIES: u32 = 3;
+/// Before the second try; twice as long before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Calls `call` until it succeeds, fails for good, or has failed [`TRIES`] times.
+pub(super) async fn retry<T, F>(call: impl Fn() -> F) -> StoreResult<T>
+where
+    F: Future<Output = StoreResult<T>>,
+{
+    retry_if(StoreError::is_transient, call).await
+}
+
+/// The same, where only some failures may be tried again.
+pub(super) async fn retry_if<T, F>(
+    again: impl Fn(&StoreError) -> bool,
+    call: impl Fn() -> F,
+) -> StoreResult<T>
+where
+    F: Future<Output = StoreResult<T>>,
+{
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..TRIES {
+        match call().await {
+            Err(error) if again(&error) => {
+                log::debug!("a call to S3 failed and is sent again: {error}");
+                tokio::time::sleep(jitter(pause)).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
+    }
+    call().await
+}
+
+/// Between half of it and all of it, so that many clients do not come back at the same moment.
+fn jitter(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    async fn tries(error: fn() -> StoreError, failures: u32) -> (u32, bool) {
+        let count = Cell::new(0);
+        let outcome = retry(|| {
+            count.set(count.get() + 1);
+            let failed = count.get() <= failures;
+            async move { if failed { Err(error()) } else { Ok(()) } }
+        })
+        .await;
+        (count.get(), outcome.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn passing_failures_are_tried_three_times_and_lasting_ones_once() {
+        let passing = || StoreError::Unavailable("reset".into());
+        assert_eq!(tries(passing, 2).await, (3, true));
+        assert_eq!(tries(passing, 9).await, (3, false));
+        assert_eq!(tries(|| StoreError::Precondition, 9).await, (1, false));
+    }
+}

@@ -1,0 +1,337 @@
+//! How signed requests reach S3: hyper's pooled client under rusoto's `DispatchSignedRequest`,
+//! with the timeouts that rusoto never asks for. What is sent, and sent again, is others' choice.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, Stream};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::{Method, Request, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rusoto_core::request::{DispatchSignedRequestFuture, HttpResponse};
+use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
+use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use super::connect::Connector;
+
+/// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+/// Idle connections kept by each worker.
+const POOL_SIZE: usize = 32;
+/// hyper's buffers for each connection, as for clients' connections.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+/// Longest answer that is read as a whole: a listing of 1,000 keys of 1,024 encoded bytes is
+/// about 4 MiB.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+
+/// Prefixes of the texts of `HttpDispatchError`, which carries nothing else: see `meaning`.
+pub(super) const TIMEOUT: &str = "timeout: ";
+pub(super) const CONNECT: &str = "connect: ";
+pub(super) const SOURCE: &str = "source: ";
+
+/// One worker's connections to S3.
+#[derive(Clone)]
+pub(super) struct Transport {
+    client: Client<Connector, OutBody>,
+    timeout: Duration,
+}
+
+impl Transport {
+    pub(super) fn new(connector: Connector, timeout: Duration) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http1_max_buf_size(MAX_BUFFER_BYTES)
+            .build(connector);
+        Self { client, timeout }
+    }
+}
+
+impl DispatchSignedRequest for Transport {
+    fn dispatch(
+        &self,
+        request: SignedRequest,
+        _never_given: Option<Duration>,
+    ) -> DispatchSignedRequestFuture {
+        send(self.client.clone(), request, self.timeout).boxed()
+    }
+}
+
+async fn send(
+    client: Client<Connector, OutBody>,
+    mut signed: SignedRequest,
+    timeout: Duration,
+) -> Result<HttpResponse, HttpDispatchError> {
+    let progress = Arc::new(Progress::new());
+    // Only an object is read piece by piece; everything else is a document.
+    let object = signed.method == "GET" && !signed.canonical_query_string.contains("list-type=");
+    let payload = signed.payload.take();
+    // rusoto keeps a stream's length to itself and to this header.
+    let length = signed.headers().get("content-length").and_then(|values| {
+        let value = std::str::from_utf8(values.first()?).ok()?;
+        value.parse().ok()
+    });
+    let request = build(
+        &signed,
+        OutBody::new(payload, length, Arc::clone(&progress)),
+    )
+    .map_err(|error| HttpDispatchError::new(format!("{CONNECT}{error}")))?;
+    let sent = tokio::select! {
+        sent = client.request(request) => sent,
+        () = progress.silence(timeout) => {
+            return Err(HttpDispatchError::new(format!("{TIMEOUT}no answer for {timeout:?}")));
+        }
+    };
+    match sent {
+        Ok(response) => answer(response, timeout, object),
+        Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
+            "{SOURCE}the bytes to be sent did not come"
+        ))),
+        Err(error) => {
+            let kind = if error.is_connect() { CONNECT } else { "" };
+            Err(HttpDispatchError::new(format!("{kind}{}", chain(&error))))
+        }
+    }
+}
+
+/// An error with its causes: hyper's own text says only which step failed.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn build(signed: &SignedRequest, body: OutBody) -> Result<Request<OutBody>, hyper::http::Error> {
+    let query = signed.canonical_query_string();
+    let mark = if query.is_empty() { "" } else { "?" };
+    let mut request = Request::builder()
+        .method(Method::from_bytes(signed.method().as_bytes())?)
+        .uri(format!(
+            "{}://{}{}{mark}{query}",
+            signed.scheme(),
+            signed.hostname(),
+            signed.canonical_path(),
+        ));
+    for (name, values) in signed.headers() {
+        for value in values {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+    }
+    request.body(body)
+}
+
+fn answer(
+    response: Response<Incoming>,
+    timeout: Duration,
+    object: bool,
+) -> Result<HttpResponse, HttpDispatchError> {
+    let (parts, body) = response.into_parts();
+    let status = http02::StatusCode::from_u16(parts.status.as_u16())
+        .map_err(|error| HttpDispatchError::new(error.to_string()))?;
+    let mut headers = http02::HeaderMap::<String>::default();
+    for (name, value) in &parts.headers {
+        let name = http02::header::HeaderName::from_bytes(name.as_str().as_bytes());
+        // A value that is no text is of no use to rusoto, which would panic on it.
+        if let (Ok(name), Ok(value)) = (name, value.to_str()) {
+            headers.insert(name, value.to_owned());
+        }
+    }
+    let left = if object && parts.status.is_success() {
+        u64::MAX
+    } else {
+        MAX_DOCUMENT_BYTES
+    };
+    let body = InBody {
+        body,
+        timeout,
+        left,
+        timer: Box::pin(sleep(timeout)),
+        waiting: false,
+    };
+    Ok(HttpResponse {
+        status,
+        headers,
+        body: ByteStream::new(body),
+    })
+}
+
+/// When a request's bytes last moved, and whether it is us they wait for.
+struct Progress {
+    origin: Instant,
+    moved_ms: AtomicU64,
+    starved: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            moved_ms: AtomicU64::new(0),
+            starved: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
+    }
+
+    fn moved(&self) {
+        let ms = self.origin.elapsed().as_millis() as u64;
+        self.moved_ms.store(ms, Ordering::Relaxed);
+    }
+
+    fn source_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Ends when S3 neither took a byte nor answered for `timeout`. While the bytes to be sent
+    /// are still on their way to us, the silence is not S3's.
+    async fn silence(&self, timeout: Duration) {
+        loop {
+            if self.starved.load(Ordering::Relaxed) {
+                self.moved();
+            }
+            let moved = Duration::from_millis(self.moved_ms.load(Ordering::Relaxed));
+            let deadline = self.origin + moved + timeout;
+            if deadline <= Instant::now() {
+                return;
+            }
+            sleep_until(deadline).await;
+        }
+    }
+}
+
+/// A request's body.
+pub(super) struct OutBody {
+    payload: Option<SignedRequestPayload>,
+    left: u64,
+    progress: Arc<Progress>,
+}
+
+impl OutBody {
+    fn new(
+        payload: Option<SignedRequestPayload>,
+        length: Option<u64>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        let left = match &payload {
+            None => 0,
+            Some(SignedRequestPayload::Buffer(bytes)) => bytes.len() as u64,
+            Some(SignedRequestPayload::Stream(_)) => length.unwrap_or(u64::MAX),
+        };
+        Self {
+            payload,
+            left,
+            progress,
+        }
+    }
+}
+
+impl HttpBody for OutBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let this = &mut *self;
+        let polled = match &mut this.payload {
+            None => Poll::Ready(None),
+            Some(SignedRequestPayload::Buffer(bytes)) => {
+                let bytes = std::mem::take(bytes);
+                this.payload = None;
+                Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+            }
+            Some(SignedRequestPayload::Stream(stream)) => Pin::new(stream).poll_next(cx),
+        };
+        this.progress.moved();
+        this.progress
+            .starved
+            .store(polled.is_pending(), Ordering::Relaxed);
+        match ready!(polled) {
+            Some(Ok(chunk)) => {
+                this.left = this.left.saturating_sub(chunk.len() as u64);
+                Poll::Ready(Some(Ok(Frame::data(chunk))))
+            }
+            Some(Err(error)) => {
+                this.progress.failed.store(true, Ordering::Relaxed);
+                Poll::Ready(Some(Err(error)))
+            }
+            None if this.left > 0 && this.left != u64::MAX => {
+                this.progress.failed.store(true, Ordering::Relaxed);
+                Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())))
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.left == u64::MAX {
+            SizeHint::new()
+        } else {
+            SizeHint::with_exact(self.left)
+        }
+    }
+}
+
+/// An answer's body: fails after `timeout` of silence, and when a document is too long.
+struct InBody {
+    body: Incoming,
+    timeout: Duration,
+    left: u64,
+    timer: Pin<Box<Sleep>>,
+    waiting: bool,
+}
+
+impl Stream for InBody {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            match Pin::new(&mut this.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    this.waiting = false;
+                    let Ok(chunk) = frame.into_data() else {
+                        continue;
+                    };
+                    let Some(left) = this.left.checked_sub(chunk.len() as u64) else {
+                        let error = io::Error::other("the answer is too long");
+                        return Poll::Ready(Some(Err(error)));
+                    };
+                    this.left = left;
+                    return Poll::Ready(Some(Ok(chunk)));
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(io::Error::other(chain(&error)))));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        if !this.waiting {
+            this.waiting = true;
+            this.timer.as_mut().reset(Instant::now() + this.timeout);
+        }
+        ready!(this.timer.poll_unpin(cx));
+        let text = format!("{TIMEOUT}no byte of the answer for {:?}", this.timeout);
+        Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text))))
+    }
+}

@@ -1,0 +1,183 @@
+//! The byte budget of the process: what may wait in memory to become parts.
+//! Blocks carry their share of it and give it back when the last reader drops them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::Error;
+
+/// Bytes in a block. Our own blocks and not the server's read buffers, because one small slice
+/// of such a buffer keeps all of it alive.
+pub(super) const BLOCK_BYTES: usize = 256 << 10;
+
+/// How long an upload of unknown length waits for room before it is told to come back.
+const WAIT: Duration = Duration::from_secs(20);
+
+/// Two halves: one taken block by block, without waiting, by uploads that can also be streamed;
+/// one reserved a whole part at a time, in order of arrival, by uploads that cannot. Nobody who
+/// holds bytes of one half waits for more of it, so no wait can deadlock.
+#[derive(Clone)]
+pub struct Budget {
+    blocks: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
+    half: usize,
+}
+
+impl Budget {
+    /// A budget of so many bytes in all.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let half = bytes / 2;
+        Self {
+            blocks: Arc::new(Semaphore::new(bytes - half)),
+            parts: Arc::new(Semaphore::new(half)),
+            half,
+        }
+    }
+
+    /// Room for one block of `size` bytes, at once or not at all.
+    #[must_use]
+    pub fn block(&self, size: usize) -> Option<Block> {
+        let permit = Arc::clone(&self.blocks)
+            .try_acquire_many_owned(u32::try_from(size).ok()?)
+            .ok()?;
+        Some(Block::new(size, permit))
+    }
+
+    /// Room for a whole part of `size` bytes: what is free at once, else the next that comes
+    /// free, in order of arrival.
+    ///
+    /// Fails with [`Error::BudgetSpent`] after a short wait, and [`Error::TooLarge`] for a part
+    /// that would never fit.
+    pub async fn part(&self, size: usize) -> Result<Reservation, Error> {
+        let bytes = u32::try_from(size).unwrap_or(u32::MAX);
+        // Half of what streamable uploads use may be borrowed while it lies idle: they never wait.
+        if self.blocks.available_permits() >= self.half / 2 + size
+            && let Ok(permit) = Arc::clone(&self.blocks).try_acquire_many_owned(bytes)
+        {
+            return Ok(Reservation(permit));
+        }
+        if size > self.half {
+            return Err(Error::BudgetSpent);
+        }
+        let wait = Arc::clone(&self.parts).acquire_many_owned(bytes);
+        match tokio::time::timeout(WAIT, wait).await {
+            Ok(Ok(permit)) => Ok(Reservation(permit)),
+            // The semaphore is never closed; without one there is no room either way.
+            Ok(Err(_)) | Err(_) => Err(Error::BudgetSpent),
+        }
+    }
+
+    /// Bytes taken now.
+    #[must_use]
+    pub fn in_use(&self) -> usize {
+        let free = self.blocks.available_permits() + self.parts.available_permits();
+        (2 * self.half).saturating_sub(free)
+    }
+}
+
+/// Room for a whole part, handed out block by block.
+pub struct Reservation(OwnedSemaphorePermit);
+
+impl Reservation {
+    /// Room for one block of at most `size` bytes; None when all of it is handed out.
+    pub fn block(&mut self, size: usize) -> Option<Block> {
+        let size = size.min(self.0.num_permits());
+        let permit = self.0.split(size).filter(|_| size > 0)?;
+        Some(Block::new(size, permit))
+    }
+}
+
+/// A block being filled.
+pub struct Block {
+    data: Vec<u8>,
+    size: usize,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Block {
+    fn new(size: usize, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            data: Vec::with_capacity(size),
+            size,
+            permit,
+        }
+    }
+
+    /// Copies what fits, cuts it from `chunk`, and says how many bytes that were.
+    pub fn fill(&mut self, chunk: &mut Bytes) -> usize {
+        let count = chunk.len().min(self.size - self.data.len());
+        self.data.extend_from_slice(&chunk.split_to(count));
+        count
+    }
+
+    /// Whether nothing more fits.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.data.len() == self.size
+    }
+
+    /// The bytes; they hold their share of the budget until the last clone is dropped.
+    #[must_use]
+    pub fn freeze(self) -> Bytes {
+        Bytes::from_owner(Filled {
+            data: self.data,
+            _permit: self.permit,
+        })
+    }
+}
+
+struct Filled {
+    data: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Filled {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_gives_its_bytes_back_with_its_last_clone() {
+        let budget = Budget::new(1000);
+        let mut block = budget.block(400).unwrap();
+        let mut chunk = Bytes::from(vec![7; 500]);
+        block.fill(&mut chunk);
+        assert!(block.is_full());
+        assert_eq!(chunk.len(), 100);
+        let bytes = block.freeze();
+        let clone = bytes.clone();
+        assert!(budget.block(400).is_none());
+        drop(bytes);
+        assert!(budget.block(400).is_none());
+        drop(clone);
+        assert!(budget.block(400).is_some());
+        assert_eq!(budget.in_use(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_waits_in_order_and_is_refused_after_a_while() {
+        let budget = Budget::new(1000);
+        let held = budget.part(500).await.unwrap();
+        assert!(matches!(budget.part(500).await, Err(Error::BudgetSpent)));
+        let (waited, ()) = tokio::join!(budget.part(500), async { drop(held) });
+        assert!(waited.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_reservation_hands_out_exactly_what_it_holds() {
+        let budget = Budget::new(1000);
+        let mut part = budget.part(500).await.unwrap();
+        assert_eq!(part.block(300).unwrap().size, 300);
+        assert_eq!(part.block(300).unwrap().size, 200);
+        assert!(part.block(1).is_none());
+    }
+}

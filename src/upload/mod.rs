@@ -1,0 +1,338 @@
+//! The upload engine: takes bytes from a [`Source`] and makes an object of them, in flat memory.
+//! One PutObject for what fits into a part, else parts in parallel. Gathers while the budget
+//! lasts and streams when it is spent. HTTP is the handlers' business, talking to the store the
+//! store's.
+
+mod budget;
+mod multipart;
+mod part;
+mod source;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use tokio::sync::mpsc;
+
+use crate::config::{MAX_PART_BYTES, MAX_PARTS, UploadConfig};
+use crate::error::Error;
+use crate::store::{
+    Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError, StoreResult,
+};
+pub use budget::Budget;
+use part::{Cutter, Gathered, Room};
+pub use source::{RequestBody, Source};
+
+/// Up to here an object goes in with `If-None-Match: *` to learn whether it is new; sending it a
+/// second time when it is not costs less than asking before. Larger ones ask while bytes arrive.
+const ASK_BY_WRITING: u64 = 64 << 10;
+
+/// Makes objects of sources; one for each worker.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    budget: Budget,
+    config: UploadConfig,
+}
+
+/// What is to be stored.
+pub struct Upload<'a> {
+    /// Under which key.
+    pub key: &'a ObjectKey,
+    /// With what.
+    pub attributes: &'a Attributes,
+    /// When only.
+    pub condition: &'a Condition,
+    /// Bytes in all, where that is known.
+    pub length: Option<u64>,
+}
+
+/// What was stored.
+pub struct Stored {
+    /// The object.
+    pub meta: ObjectMeta,
+    /// Whether there was none of this key before.
+    pub created: bool,
+}
+
+impl Engine {
+    /// An engine that writes to `store` with bytes of `budget`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, budget: Budget, config: UploadConfig) -> Self {
+        Self {
+            store,
+            budget,
+            config,
+        }
+    }
+
+    /// Whether an upload of this length could be taken at all.
+    pub fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
+        let limit = self.config.max_bytes;
+        if length.is_some_and(|length| length > limit) {
+            return Err(Error::TooLarge { limit });
+        }
+        Ok(())
+    }
+
+    /// Most bytes that an upload of unknown length may have.
+    fn unknown_limit(&self) -> u64 {
+        self.config
+            .max_bytes
+            .min(self.config.part_bytes * MAX_PARTS)
+    }
+
+    /// Bytes in each part of an object of this length: such that [`MAX_PARTS`] hold it, in whole
+    /// MiB, all equal but the last (R2 demands it).
+    fn part_size(&self, length: Option<u64>) -> u64 {
+        const MIB: u64 = 1 << 20;
+        let needed = length.unwrap_or(0).div_ceil(MAX_PARTS).div_ceil(MIB) * MIB;
+        self.config.part_bytes.max(needed).min(MAX_PART_BYTES)
+    }
+
+    /// Stores everything that `source` yields. Returns when it is durable and visible; on any
+    /// error nothing is visible and parts already sent are given up.
+    ///
+    /// Refuses what can be refused without reading a byte before it reads one.
+    pub async fn store(&self, upload: &Upload<'_>, source: Source<'_>) -> Result<Stored, Error> {
+        self.check_length(upload.length)?;
+        self.check_condition(upload).await?;
+        let cutter = Cutter::new(source);
+        match upload.length {
+            Some(length) if length <= self.part_size(Some(length)) => {
+                self.single(upload, cutter, length).await
+            }
+            Some(length) => self.parts(upload, cutter, Some(length), None).await,
+            None => self.unknown(upload, cutter).await,
+        }
+    }
+
+    /// A condition that is known to fail is refused before the body is read. The store checks it
+    /// again when the object becomes visible.
+    async fn check_condition(&self, upload: &Upload<'_>) -> Result<(), Error> {
+        if *upload.condition == Condition::None {
+            return Ok(());
+        }
+        let current = match self.store.head(upload.key, None).await {
+            Ok(meta) => Some(meta.etag),
+            Err(StoreError::NotFound) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let holds = match (upload.condition, &current) {
+            (Condition::None, _) | (Condition::IfAbsent, None) => true,
+            (Condition::IfMatch(want), Some(etag)) => want == etag,
+            _ => false,
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(Error::PreconditionFailed)
+        }
+    }
+
+    /// Known length, one PutObject.
+    async fn single(
+        &self,
+        upload: &Upload<'_>,
+        mut cutter: Cutter<'_>,
+        length: u64,
+    ) -> Result<Stored, Error> {
+        let gather = cutter.gather(length, Room::Blocks(&self.budget));
+        let (gathered, existed) = if length > ASK_BY_WRITING {
+            let (gathered, existed) = tokio::join!(gather, self.existed(upload));
+            (gathered?, existed)
+        } else {
+            (gather.await?, None)
+        };
+        match gathered {
+            Gathered::Whole(blocks) => {
+                check_whole(&blocks, length)?;
+                self.put_gathered(upload, blocks, existed).await
+            }
+            Gathered::Spent(blocks) => {
+                let existed = match existed {
+                    Some(existed) => existed,
+                    None => self.existed(upload).await.unwrap_or(false),
+                };
+                let meta = stream_payload(&mut cutter, blocks, length, |payload| {
+                    let store = Arc::clone(&self.store);
+                    async move {
+                        store
+                            .put(upload.key, upload.attributes, upload.condition, payload)
+                            .await
+                    }
+                })
+                .await?;
+                Ok(Stored {
+                    meta,
+                    created: !existed,
+                })
+            }
+        }
+    }
+
+    /// Unknown length: one PutObject if it ends within a part, else parts.
+    async fn unknown(&self, upload: &Upload<'_>, mut cutter: Cutter<'_>) -> Result<Stored, Error> {
+        let limit = self.unknown_limit();
+        let mut blocks = cutter.gather_first(&self.budget).await?;
+        if !cutter.at_end().await? {
+            // The small block in hand belongs to the half of the budget that nobody waits for.
+            let part_size = self.part_size(None);
+            let left = part_size - total(&blocks);
+            let room = Room::Reserved(self.budget.part(left as usize).await?);
+            let Gathered::Whole(more) = cutter.gather(left, room).await? else {
+                return Err(Error::BudgetSpent);
+            };
+            blocks.extend(more);
+        }
+        if total(&blocks) > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        if cutter.at_end().await? {
+            return self.put_gathered(upload, blocks, None).await;
+        }
+        self.parts(upload, cutter, None, Some(blocks)).await
+    }
+
+    async fn put_gathered(
+        &self,
+        upload: &Upload<'_>,
+        blocks: Vec<Bytes>,
+        existed: Option<bool>,
+    ) -> Result<Stored, Error> {
+        let put = |condition: Condition| {
+            let payload = Payload::Gathered(blocks.clone());
+            async move {
+                self.store
+                    .put(upload.key, upload.attributes, &condition, payload)
+                    .await
+            }
+        };
+        if let Some(existed) = existed {
+            let meta = put(upload.condition.clone()).await?;
+            return Ok(Stored {
+                meta,
+                created: !existed,
+            });
+        }
+        let created = |meta, created| Ok(Stored { meta, created });
+        match upload.condition {
+            Condition::IfMatch(_) => created(put(upload.condition.clone()).await?, false),
+            Condition::IfAbsent => created(put(Condition::IfAbsent).await?, true),
+            Condition::None => match put(Condition::IfAbsent).await {
+                Ok(meta) => created(meta, true),
+                // Another writer, or it was there: either way this write replaces it.
+                Err(StoreError::Precondition | StoreError::Conflict(_)) => {
+                    created(put(Condition::None).await?, false)
+                }
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// Whether the object exists; None when the store would not say. Only the choice between 201
+    /// and 200 hangs on it, so a store that lets us write and not read is good enough.
+    async fn existed(&self, upload: &Upload<'_>) -> Option<bool> {
+        match upload.condition {
+            Condition::IfAbsent => return Some(false),
+            Condition::IfMatch(_) => return Some(true),
+            Condition::None => {}
+        }
+        match self.store.head(upload.key, None).await {
+            Ok(_) => Some(true),
+            Err(StoreError::NotFound) => Some(false),
+            Err(_) => None,
+        }
+    }
+}
+
+/// A source of known length that ended early.
+fn check_whole(blocks: &[Bytes], length: u64) -> Result<(), Error> {
+    let got = total(blocks);
+    if got == length {
+        Ok(())
+    } else {
+        Err(short(got, length))
+    }
+}
+
+fn total(blocks: &[Bytes]) -> u64 {
+    blocks.iter().map(|block| block.len() as u64).sum()
+}
+
+fn short(got: u64, length: u64) -> Error {
+    Error::BodyBroken(format!("{got} bytes came of {length}").into())
+}
+
+/// Sends `length` bytes as they arrive: first `blocks`, then what `cutter` still yields. Their
+/// memory comes back as the store takes them. Cannot be repeated.
+async fn stream_payload<T, F>(
+    cutter: &mut Cutter<'_>,
+    blocks: Vec<Bytes>,
+    length: u64,
+    send: impl FnOnce(Payload) -> F,
+) -> Result<T, Error>
+where
+    F: Future<Output = StoreResult<T>>,
+{
+    let gathered = total(&blocks);
+    // One chunk between the client's connection and the store's: enough to overlap reading with
+    // writing, and no second buffer.
+    let (sender, receiver) = mpsc::channel::<StoreResult<Bytes>>(1);
+    let arriving = stream::unfold(receiver, |mut receiver| async move {
+        let chunk = receiver.recv().await?;
+        Some((chunk, receiver))
+    });
+    let body = stream::iter(blocks.into_iter().map(Ok)).chain(arriving);
+    let sending = send(Payload::Streamed {
+        len: length,
+        body: Box::pin(body),
+    });
+    let feeding = async {
+        let mut left = length - gathered;
+        while left > 0 {
+            let next = match cutter.next(left).await {
+                Ok(Some(chunk)) => Ok(chunk),
+                Ok(None) => Err(short(length - left, length)),
+                Err(error) => Err(error),
+            };
+            match next {
+                Ok(chunk) => {
+                    left -= chunk.len() as u64;
+                    if sender.send(Ok(chunk)).await.is_err() {
+                        // The store gave up; its own answer says why.
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    let broken = StoreError::Source(error.to_string().into());
+                    let _ = sender.send(Err(broken)).await;
+                    return Err(error);
+                }
+            }
+        }
+        drop(sender);
+        Ok(())
+    };
+    let mut sending = std::pin::pin!(sending);
+    let mut feeding = std::pin::pin!(feeding);
+    tokio::select! {
+        biased;
+        outcome = &mut feeding => {
+            outcome?;
+            Ok(sending.await?)
+        }
+        answer = &mut sending => match answer {
+            Err(StoreError::Source(cause)) => {
+                // What broke is the client's side: its own error is the one to tell.
+                feeding.await?;
+                Err(StoreError::Source(cause).into())
+            }
+            Err(error) => Err(error.into()),
+            Ok(_) => Err(StoreError::Corrupt("the store answered before the end of the bytes".into()).into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+//! Objects of more than one part: parts in parallel, given up when any of them fails.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+
+use super::part::{Cutter, Gathered, Room};
+use super::{Engine, Stored, Upload, check_whole, short, stream_payload, total};
+use crate::config::MAX_PARTS;
+use crate::error::Error;
+use crate::store::{Multipart, Part, Payload, Store, StoreResult};
+
+/// The parts of one upload that are on their way or done.
+struct Flight {
+    store: Arc<dyn Store>,
+    multipart: Multipart,
+    most: usize,
+    sending: FuturesUnordered<BoxFuture<'static, StoreResult<Part>>>,
+    done: Vec<Part>,
+}
+
+impl Flight {
+    /// Sends a gathered part; waits first while as many as allowed are on their way.
+    async fn send(&mut self, number: u32, blocks: Vec<Bytes>) -> Result<(), Error> {
+        while self.sending.len() >= self.most {
+            self.land().await?;
+        }
+        let store = Arc::clone(&self.store);
+        let multipart = self.multipart.clone();
+        self.sending.push(Box::pin(async move {
+            store
+                .upload_part(&multipart, number, Payload::Gathered(blocks))
+                .await
+        }));
+        Ok(())
+    }
+
+    /// Waits for one part to be confirmed.
+    async fn land(&mut self) -> Result<(), Error> {
+        if let Some(part) = self.sending.next().await {
+            self.done.push(part?);
+        }
+        Ok(())
+    }
+
+    /// Waits for `work` while parts go on; a part that fails ends the wait.
+    async fn during<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                Some(part) = self.sending.next(), if !self.sending.is_empty() => {
+                    self.done.push(part?);
+                }
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Stores an object in parts. `first` is a first part that is gathered already.
+    pub(super) async fn parts(
+        &self,
+        upload: &Upload<'_>,
+        mut cutter: Cutter<'_>,
+        length: Option<u64>,
+        first: Option<Vec<Bytes>>,
+    ) -> Result<Stored, Error> {
+        let part_size = self.part_size(length);
+        let (multipart, existed) = tokio::join!(
+            self.store
+                .create_multipart(upload.key, upload.attributes, part_size),
+            self.existed(upload),
+        );
+        let mut flight = Flight {
+            store: Arc::clone(&self.store),
+            multipart: multipart?,
+            most: self.config.concurrency,
+            sending: FuturesUnordered::new(),
+            done: Vec::new(),
+        };
+        let sent = match length {
+            Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
+            None => self.send_unknown(&mut flight, &mut cutter, first).await,
+        };
+        // Parts still on their way are given up before the upload is.
+        flight.sending.clear();
+        let completed = match sent {
+            Ok(()) => {
+                flight.done.sort_by_key(|part| part.number);
+                self.store
+                    .complete_multipart(&flight.multipart, &flight.done, upload.condition)
+                    .await
+                    .map_err(Error::from)
+            }
+            Err(error) => Err(error),
+        };
+        match completed {
+            Ok(meta) => Ok(Stored {
+                meta,
+                created: !existed.unwrap_or(false),
+            }),
+            Err(error) => {
+                if let Err(failed) = self.store.abort_multipart(&flight.multipart).await {
+                    log::warn!("a failed upload could not be aborted: {failed}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn send_known(
+        &self,
+        flight: &mut Flight,
+        cutter: &mut Cutter<'_>,
+        length: u64,
+    ) -> Result<(), Error> {
+        let part_size = flight.multipart.part_size;
+        // A part over a quarter of the budget would take it from all others: it is streamed.
+        let gather = part_size <= (self.config.buffer_bytes / 4) as u64;
+        let mut left = length;
+        for number in 1.. {
+            if left == 0 {
+                break;
+            }
+            let size = part_size.min(left);
+            let gathered = if gather {
+                let work = cutter.gather(size, Room::Blocks(&self.budget));
+                flight.during(work).await?
+            } else {
+                Gathered::Spent(Vec::new())
+            };
+            match gathered {
+                Gathered::Whole(blocks) => {
+                    check_whole(&blocks, size)?;
+                    flight.send(number, blocks).await?;
+                }
+                Gathered::Spent(blocks) => {
+                    let store = Arc::clone(&flight.store);
+                    let multipart = flight.multipart.clone();
+                    let work = stream_payload(cutter, blocks, size, |payload| async move {
+                        store.upload_part(&multipart, number, payload).await
+                    });
+                    let part = flight.during(work).await?;
+                    flight.done.push(part);
+                }
+            }
+            left -= size;
+        }
+        while !flight.sending.is_empty() {
+            flight.land().await?;
+        }
+        if cutter.at_end().await? {
+            Ok(())
+        } else {
+            Err(short(length, length + 1))
+        }
+    }
+
+    async fn send_unknown(
+        &self,
+        flight: &mut Flight,
+        cutter: &mut Cutter<'_>,
+        first: Option<Vec<Bytes>>,
+    ) -> Result<(), Error> {
+        let part_size = flight.multipart.part_size;
+        let limit = self.unknown_limit();
+        let mut sent = 0;
+        let mut next = first;
+        for number in 1.. {
+            let blocks = if let Some(blocks) = next.take() {
+                blocks
+            } else {
+                if flight.during(cutter.at_end()).await? {
+                    break;
+                }
+                let part = flight.during(self.budget.part(part_size as usize)).await?;
+                let work = cutter.gather(part_size, Room::Reserved(part));
+                match flight.during(work).await? {
+                    Gathered::Whole(blocks) => blocks,
+                    Gathered::Spent(_) => return Err(Error::BudgetSpent),
+                }
+            };
+            sent += total(&blocks);
+            if sent > limit || u64::from(number) > MAX_PARTS {
+                return Err(Error::TooLarge { limit });
+            }
+            flight.send(number, blocks).await?;
+        }
+        while !flight.sending.is_empty() {
+            flight.land().await?;
+        }
+        Ok(())
+    }
+}
