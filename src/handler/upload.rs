@@ -103,9 +103,11 @@ async fn store_one(
     let content_type = field.content_type().map(ToString::to_string);
     let mut first = None;
     if name.is_empty() {
-        first = field.chunk().await.map_err(form_error)?;
-        if first.is_none() {
-            return Ok(None);
+        while first.is_none() {
+            match field.chunk().await.map_err(form_error)? {
+                Some(chunk) => first = Some(chunk).filter(|chunk| !chunk.is_empty()),
+                None => return Ok(None),
+            }
         }
     }
     let key = key_of(app, prefix, &name)?;

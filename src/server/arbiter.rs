@@ -25,6 +25,8 @@ const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Arbiter {
     process: Arc<Process>,
     listener: TcpListener,
+    /// Accepted, but there is no room for it yet.
+    waiting: Option<TcpStream>,
     slots: Slots,
     run: Run,
     workers: Vec<Option<Worker>>,
@@ -73,6 +75,7 @@ impl Arbiter {
         Ok(Self {
             process,
             listener: TcpListener::from_std(listener)?,
+            waiting: None,
             slots: Slots::default(),
             run,
             workers,
@@ -116,7 +119,7 @@ impl Arbiter {
             tokio::select! {
                 biased;
                 Some(number) = self.died.recv() => self.replace(number).await,
-                () = accept(&self.listener, &self.slots, &self.workers, self.max_connections) => {}
+                () = accept(&self.listener, &mut self.waiting, &self.slots, &self.workers, self.max_connections) => {}
             }
         }
     }
@@ -177,30 +180,38 @@ impl Arbiter {
     }
 }
 
-/// Accepts one connection. At the cap the oldest connection without a complete header makes
-/// room; when all are busy, new ones wait in the listener's backlog.
+/// Accepts one connection and hands it to a worker. At the cap the oldest connection without a
+/// complete header makes room; when all are busy, this one waits in `waiting`, and those after it
+/// in the listener's backlog. May be dropped at any await without losing a connection.
 async fn accept(
     listener: &TcpListener,
+    waiting: &mut Option<TcpStream>,
     slots: &Slots,
     workers: &[Option<Worker>],
     max_connections: usize,
 ) {
-    if slots.count() >= max_connections && !slots.evict_oldest() {
-        slots.freed().await;
-        return;
-    }
-    match listener.accept().await {
-        Ok((stream, _)) => match stream.into_std() {
-            Ok(stream) => hand_out(stream, slots, workers),
-            Err(error) => log::warn!("a connection could not be handed over: {error}"),
-        },
-        Err(error) if passing(&error) => {}
-        Err(error) => {
-            log::error!("a connection could not be accepted: {error}");
-            // Out of descriptors: an idle connection is worth less than a new one.
-            slots.evict_oldest();
-            sleep(ACCEPT_PAUSE).await;
+    if waiting.is_none() {
+        match listener
+            .accept()
+            .await
+            .and_then(|(stream, _)| stream.into_std())
+        {
+            Ok(stream) => *waiting = Some(stream),
+            Err(error) if passing(&error) => return,
+            Err(error) => {
+                log::error!("a connection could not be accepted: {error}");
+                // Out of descriptors: an idle connection is worth less than a new one.
+                slots.evict_oldest();
+                sleep(ACCEPT_PAUSE).await;
+                return;
+            }
         }
+    }
+    while slots.count() >= max_connections && !slots.evict_oldest() {
+        slots.freed().await;
+    }
+    if let Some(stream) = waiting.take() {
+        hand_out(stream, slots, workers);
     }
 }
 

@@ -15,6 +15,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 
 /// After our last byte the client's are read and thrown away, so that the reset that closing
@@ -24,14 +25,24 @@ const LINGER_BYTES: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Whether a request is being served on the connection; shared with whoever serves it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InService {
     busy: AtomicBool,
     /// A handler's answer may still be in hyper's write buffer.
     unflushed: AtomicBool,
+    /// Told when the connection has become one that may make room for another.
+    freed: Arc<Notify>,
 }
 
 impl InService {
+    pub(super) fn new(freed: Arc<Notify>) -> Self {
+        Self {
+            busy: AtomicBool::new(false),
+            unflushed: AtomicBool::new(false),
+            freed,
+        }
+    }
+
     pub(super) fn begin(&self) {
         self.busy.store(true, Ordering::Release);
         self.unflushed.store(true, Ordering::Release);
@@ -39,6 +50,7 @@ impl InService {
 
     pub(super) fn end(&self) {
         self.busy.store(false, Ordering::Release);
+        self.freed.notify_one();
     }
 
     pub(super) fn is_busy(&self) -> bool {

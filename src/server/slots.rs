@@ -18,7 +18,7 @@ pub(super) struct Slots(Arc<Shared>);
 struct Shared {
     open: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
-    freed: Notify,
+    freed: Arc<Notify>,
 }
 
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Slots {
     pub(super) fn take(&self) -> Slot {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let entry = Entry {
-            in_service: Arc::default(),
+            in_service: Arc::new(InService::new(Arc::clone(&self.0.freed))),
             evict: CancellationToken::new(),
         };
         self.open().insert(id, entry.clone());
@@ -72,7 +72,7 @@ impl Slots {
         }
     }
 
-    /// Waits until a place is given back.
+    /// Waits until a place is given back, or a connection has become idle.
     pub(super) async fn freed(&self) {
         self.0.freed.notified().await;
     }

@@ -135,7 +135,11 @@ impl Store for S3Store {
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
-        let token = query.cursor.as_deref().map(decode_cursor).transpose()?;
+        let token = query
+            .cursor
+            .as_deref()
+            .map(|cursor| decode_cursor(&query.prefix, cursor))
+            .transpose()?;
         let request = ListObjectsV2Request {
             bucket: self.bucket(),
             prefix: Some(format!("{}{}", self.settings.prefix, query.prefix)),
@@ -151,7 +155,7 @@ impl Store for S3Store {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
             Err(StoreError::Refused(cause))
-                if token.is_some() && cause.to_string().contains("InvalidArgument") =>
+                if token.is_some() && cause.to_string().contains("says 400") =>
             {
                 return Err(StoreError::InvalidCursor);
             }
@@ -195,7 +199,7 @@ impl Store for S3Store {
             let token = page
                 .next_continuation_token
                 .ok_or_else(|| StoreError::Corrupt("S3 gave no token for the next page".into()))?;
-            result.next_cursor = Some(URL_SAFE_NO_PAD.encode(token));
+            result.next_cursor = Some(encode_cursor(&query.prefix, &token));
         }
         Ok(result)
     }
@@ -474,15 +478,25 @@ fn decode_listed(text: &str) -> StoreResult<String> {
         .map_err(|error| StoreError::Corrupt(error.into()))
 }
 
-fn decode_cursor(cursor: &str) -> StoreResult<String> {
-    let bytes = URL_SAFE_NO_PAD
+/// A cursor is S3's token with the prefix that it belongs to: S3 itself answers a token that it
+/// did not give, or gave for another prefix, with whatever comes to its mind.
+fn encode_cursor(prefix: &str, token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{prefix}{token}", prefix.len()))
+}
+
+fn decode_cursor(prefix: &str, cursor: &str) -> StoreResult<String> {
+    let decoded = URL_SAFE_NO_PAD
         .decode(cursor)
-        .map_err(|_| StoreError::InvalidCursor)?;
-    let token = String::from_utf8(bytes).map_err(|_| StoreError::InvalidCursor)?;
-    if token.is_empty() {
-        return Err(StoreError::InvalidCursor);
-    }
-    Ok(token)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded
+        .as_deref()
+        .and_then(|text| text.split_once(':'))
+        .filter(|(length, _)| *length == prefix.len().to_string())
+        .and_then(|(_, rest)| rest.strip_prefix(prefix))
+        .filter(|token| !token.is_empty())
+        .map(str::to_owned)
+        .ok_or(StoreError::InvalidCursor)
 }
 
 #[cfg(test)]
@@ -501,6 +515,20 @@ mod tests {
             "0-1/2",
         ] {
             assert!(parse_content_range(odd).is_err(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_good_for_its_own_prefix_only() {
+        let cursor = encode_cursor("a:b", "token");
+        assert_eq!(decode_cursor("a:b", &cursor).unwrap(), "token");
+        for (prefix, cursor) in [
+            ("a", cursor.as_str()),
+            ("", "bm9uc2Vuc2U"),
+            ("", "!"),
+            ("", ""),
+        ] {
+            assert!(decode_cursor(prefix, cursor).is_err(), "{prefix} {cursor}");
         }
     }
 

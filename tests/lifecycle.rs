@@ -1,0 +1,294 @@
+//! The life of the process and of its connections: readiness, drain, crashes, limits, silence.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that fails may panic"
+)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::server::On;
+use support::{Noise, Server, sha256, wait_for};
+
+#[test]
+fn sigterm_finishes_what_is_in_flight_and_exits_0() {
+    for signal in ["TERM", "INT"] {
+        let mut server = Server::with(On::Local, &[("WITHDRAW_SECONDS", "1")]);
+        let mut upload = server.client();
+        upload.send_head("PUT", "/files/slow", &[("Content-Length", "1000000")]);
+        upload.send(&vec![1; 400_000]);
+        let mut idle = server.client();
+        assert_eq!(idle.get("/health").status, 200);
+        server.signal(signal);
+        // Withdrawing: not ready, still serving, and every answer says that it is the last.
+        wait_for("withdrawal", || server.client().get("/ready").status == 503);
+        let answer = idle.get("/health");
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (200, Some("close"))
+        );
+        wait_for("the end of listening", || {
+            std::net::TcpStream::connect(("127.0.0.1", server.port)).is_err()
+        });
+        assert!(server.is_running());
+        upload.send(&vec![1; 600_000]);
+        assert_eq!(upload.answer().status, 201);
+        assert_eq!(server.wait(), 0);
+        assert!(server.log().contains("nothing was cut"), "{}", server.log());
+    }
+}
+
+#[test]
+fn what_has_not_ended_at_the_deadline_is_cut_told_and_not_stored() {
+    for on in [On::Local, On::Minio] {
+        let mut server = Server::with(on, &[("DRAIN_SECONDS", "1")]);
+        let mut upload = server.client();
+        upload.send_head("PUT", "/files/endless", &[("Content-Length", "100000000")]);
+        upload.send(&vec![1; 20_000_000]);
+        server.signal("TERM");
+        let answer = upload.answer();
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (503, "shutting_down")
+        );
+        assert_eq!(server.wait(), 0);
+        assert!(
+            server.log().contains("cut 1 connections"),
+            "{}",
+            server.log()
+        );
+    }
+}
+
+#[test]
+fn a_second_signal_cuts_at_once() {
+    let mut server = Server::with(On::Local, &[("WITHDRAW_SECONDS", "600")]);
+    let mut upload = server.client();
+    upload.send_head("PUT", "/files/endless", &[("Content-Length", "1000")]);
+    upload.send(b"x");
+    server.signal("TERM");
+    wait_for("withdrawal", || server.client().get("/ready").status == 503);
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+}
+
+#[test]
+fn killed_in_the_middle_of_fifty_uploads_nothing_half_is_visible_and_nothing_acknowledged_is_lost()
+{
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [(
+        "DATA_DIR".to_owned(),
+        dir.path().to_str().unwrap().to_owned(),
+    )];
+    let mut server = Server::spawn(&settings);
+    let port = server.port;
+    let size = |n: u64| {
+        if n.is_multiple_of(5) {
+            40 << 20
+        } else {
+            100_000 + n * 1000
+        }
+    };
+    let acknowledged = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for n in 0..50_u64 {
+            let acknowledged = &acknowledged;
+            scope.spawn(move || {
+                let mut client = support::Client::connect(port);
+                let target = format!("/files/k{n}");
+                let length = size(n).to_string();
+                client.send_head("PUT", &target, &[("Content-Length", &length)]);
+                for block in Noise::new(n, size(n)) {
+                    client.send(&block);
+                }
+                if let Some(answer) = client.try_answer("PUT")
+                    && answer.status == 201
+                {
+                    acknowledged.lock().unwrap().push(n);
+                }
+            });
+        }
+        wait_for("a few answers", || acknowledged.lock().unwrap().len() >= 10);
+        server.kill();
+    });
+    let acknowledged = acknowledged.into_inner().unwrap();
+    assert!(
+        acknowledged.len() < 50,
+        "the kill came too late to mean anything"
+    );
+
+    let server = Server::spawn(&settings);
+    let page = server.client().get("/files?limit=1000").json();
+    let listed: Vec<u64> = page["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["key"].as_str().unwrap()[1..].parse().unwrap())
+        .collect();
+    for n in &acknowledged {
+        assert!(listed.contains(n), "k{n} was acknowledged and is gone");
+    }
+    for n in listed {
+        let got = server.client().get(&format!("/files/k{n}")).body;
+        assert_eq!(
+            sha256([got]),
+            sha256(Noise::new(n, size(n))),
+            "k{n} is not whole"
+        );
+    }
+    let left = std::fs::read_dir(dir.path().join("tmp")).unwrap().count();
+    assert_eq!(left, 0, "half-written files are left");
+}
+
+#[test]
+fn a_silent_client_gets_408_and_its_upload_is_given_up() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[("TIMEOUT", "1")]);
+        let mut client = server.client();
+        client.send_head("PUT", "/files/silent", &[("Content-Length", "20000000")]);
+        client.send(&vec![1; 9_000_000]);
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (408, "client_silent"),
+            "{on:?}"
+        );
+        assert_eq!(server.client().get("/files/silent").status, 404);
+    }
+}
+
+#[test]
+fn a_header_that_never_ends_and_an_idle_connection_are_closed() {
+    let server = Server::with(On::Local, &[("TIMEOUT", "1")]);
+    let mut slow = server.client();
+    slow.send(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    let mut idle = server.client();
+    assert_eq!(idle.get("/health").status, 200);
+    let began = Instant::now();
+    assert!(slow.is_closed() && idle.is_closed());
+    assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    let server = Server::with(On::Local, &[("TIMEOUT", "1")]);
+    server
+        .client()
+        .put_stream("/files/big", 64 << 20, Noise::new(1, 64 << 20));
+    let before = server.descriptors();
+    let mut client = server.client();
+    client.send_head("GET", "/files/big", &[]);
+    let end = Instant::now() + Duration::from_secs(30);
+    let given_up = || server.log().contains("status=200") && server.log().contains("cut=true");
+    while !given_up() {
+        assert!(
+            Instant::now() < end,
+            "still waiting for a reader: {}",
+            server.log()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    wait_for("its descriptors", || server.descriptors() <= before);
+}
+
+#[test]
+fn at_the_cap_the_oldest_connection_without_a_request_makes_room() {
+    let server = Server::with(On::Local, &[("MAX_CONNECTIONS", "20")]);
+    let mut busy = server.client();
+    let headers = [("Content-Length", "10"), ("Expect", "100-continue")];
+    busy.send_head("PUT", "/files/busy", &headers);
+    assert_eq!(busy.read_head().unwrap().status, 100, "it is being served");
+    busy.send(b"12345");
+    let mut crowd: Vec<_> = (0..100)
+        .map(|_| {
+            let mut client = server.client();
+            client.send(b"GET /health HTTP/1.1\r\n");
+            client
+        })
+        .collect();
+    assert_eq!(server.client().get("/health").status, 200);
+    assert!(crowd[0].is_closed(), "the oldest went first");
+    busy.send(b"67890");
+    assert_eq!(busy.answer().status, 201);
+    assert!(server.descriptors() < 80);
+}
+
+#[test]
+fn when_all_connections_are_busy_a_new_one_waits_for_its_turn() {
+    let server = Server::with(On::Local, &[("MAX_CONNECTIONS", "2")]);
+    let mut busy: Vec<_> = (0..2)
+        .map(|n| {
+            let mut client = server.client();
+            let headers = [("Content-Length", "2"), ("Expect", "100-continue")];
+            client.send_head("PUT", &format!("/files/{n}"), &headers);
+            assert_eq!(
+                client.read_head().unwrap().status,
+                100,
+                "it is being served"
+            );
+            client.send(b"1");
+            client
+        })
+        .collect();
+    let mut third = server.client();
+    third.send_head("GET", "/health", &[]);
+    for client in &mut busy {
+        client.send(b"2");
+        assert_eq!(client.answer().status, 201);
+    }
+    assert_eq!(third.answer().status, 200);
+}
+
+#[test]
+fn a_store_that_is_not_there_makes_the_service_unready_and_says_so() {
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nowhere.local_addr().unwrap());
+    drop(nowhere);
+    let settings = [
+        ("BUCKET_NAME", "b"),
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "planted-secret"),
+    ];
+    let settings: Vec<_> = settings
+        .iter()
+        .map(|(n, v)| ((*n).into(), (*v).into()))
+        .collect();
+    let server = Server::spawn(&settings);
+    let mut client = server.client();
+    assert_eq!(client.get("/health").status, 200);
+    assert_eq!(client.get("/").status, 200);
+    assert_eq!(client.get("/ready").status, 503);
+    let answer = client.get("/files");
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "store_unavailable")
+    );
+    assert!(answer.header("retry-after").is_some());
+    let put = server.client().put("/files/x", b"x");
+    assert_eq!(put.status, 503);
+    wait_for("the log", || {
+        server.log().contains("the store does not answer")
+    });
+    assert!(!server.log().contains("planted-secret"));
+}
+
+#[test]
+fn a_bucket_that_is_not_there_is_a_502_and_not_ready() {
+    let mut settings = support::server::minio();
+    for (name, value) in &mut settings {
+        if name == "BUCKET_NAME" {
+            *value = "no-such-bucket".into();
+        }
+    }
+    let server = Server::spawn(&settings);
+    let answer = server.client().get("/files");
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (502, "store_refused")
+    );
+    assert_eq!(server.client().get("/ready").status, 503);
+}

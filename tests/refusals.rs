@@ -1,0 +1,306 @@
+//! What a faulty or hostile request gets: a problem document with a stable code, an answer that
+//! can be read, and nothing stored.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that fails may panic"
+)]
+
+mod support;
+
+use support::client::{FORM, form, form_ends};
+use support::server::On;
+use support::{Client, Server};
+
+fn stored(server: &Server) -> usize {
+    let page = server.client().get("/files?limit=1000").json();
+    page["files"].as_array().unwrap().len()
+}
+
+fn refused(answer: &support::Answer, status: u16, code: &str) {
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (status, code),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn hostile_keys_are_refused_and_nothing_is_stored() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let long = "k".repeat(1025);
+        for target in [
+            "/files/../../etc/passwd",
+            "/files/..%2f..%2fetc%2fpasswd",
+            "/files/%2e%2e%2f%2e%2e%2fetc/passwd",
+            "/files/a/./b",
+            "/files/a//b",
+            "/files/a/",
+            "/files//a",
+            "/files/..%5cx",
+            "/files/a%00b",
+            "/files/a%0d%0ab",
+            "/files/%ff%fe",
+            "/files/%zz",
+            "/files/",
+            "/files/.cloud-portfolio/uploads/x",
+            &format!("/files/{long}"),
+        ] {
+            let put = server.client().put(target, b"x");
+            refused(&put, 400, "invalid_key");
+        }
+        assert_eq!(stored(&server), 0, "{on:?}");
+    }
+}
+
+#[test]
+fn hostile_file_names_in_a_form_lose_their_folders_or_are_refused() {
+    let server = Server::local();
+    for (name, kept) in [
+        ("../../etc/passwd", Some("passwd")),
+        ("..\\x", Some("x")),
+        ("😀.txt", Some("😀.txt")),
+        ("%2e%2e%2f", Some("%2e%2e%2f")),
+        ("..", None),
+        ("a/..", None),
+        ("dir/", None),
+    ] {
+        let form = form(&[(name, b"1")]);
+        let post = server
+            .client()
+            .request("POST", "/upload", &[("Content-Type", FORM)], &form);
+        match kept {
+            Some(key) => assert_eq!(post.json()["files"][0]["key"], key, "{post:?}"),
+            None => refused(&post, 400, "invalid_key"),
+        }
+    }
+    let long = "k".repeat(1025);
+    for name in ["nul\0name", long.as_str()] {
+        let form = form(&[(name, b"1")]);
+        let post = server
+            .client()
+            .request("POST", "/upload", &[("Content-Type", FORM)], &form);
+        assert_eq!(post.status, 400);
+        assert!(post.problem().starts_with("invalid_"));
+    }
+    assert_eq!(stored(&server), 4);
+}
+
+#[test]
+fn a_hostile_prefix_is_refused_before_the_body_is_read() {
+    let server = Server::local();
+    for prefix in ["../up", "a//b", "%00", ".cloud-portfolio/x"] {
+        let mut client = server.client();
+        let headers = [
+            ("Content-Type", FORM),
+            ("Content-Length", "1000000"),
+            ("Expect", "100-continue"),
+        ];
+        client.send_head("POST", &format!("/upload?prefix={prefix}"), &headers);
+        // No 100 comes first: nothing was asked for.
+        let head = client.read_head().unwrap();
+        assert_eq!(head.status, 400);
+    }
+}
+
+#[test]
+fn malformed_forms_are_refused_and_nothing_is_stored() {
+    let server = Server::local();
+    let post = |headers: &[(&str, &str)], body: &[u8]| {
+        server.client().request("POST", "/upload", headers, body)
+    };
+    let typed = [("Content-Type", FORM)];
+    refused(&post(&typed, &form(&[])), 400, "invalid_form");
+    refused(&post(&typed, &form(&[("", b"")])), 400, "invalid_form");
+    refused(&post(&[], b"x"), 415, "unsupported_media_type");
+    refused(
+        &post(&[("Content-Type", "application/json")], b"{}"),
+        415,
+        "unsupported_media_type",
+    );
+    refused(
+        &post(&[("Content-Type", "multipart/form-data")], b"x"),
+        400,
+        "invalid_form",
+    );
+    refused(&post(&typed, b"no form at all"), 400, "invalid_form");
+    let (head, _) = form_ends("f");
+    let truncated = [head, b"some bytes and then nothing".to_vec()].concat();
+    refused(&post(&typed, &truncated), 400, "invalid_form");
+    let no_name = b"--boundary-of-the-test\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--boundary-of-the-test--\r\n";
+    refused(&post(&typed, no_name), 400, "invalid_form");
+    assert_eq!(stored(&server), 0);
+}
+
+#[test]
+fn a_body_that_breaks_off_stores_nothing() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        for length in ["100", "20000000"] {
+            let mut client = server.client();
+            client.send_head("PUT", "/files/short", &[("Content-Length", length)]);
+            client.send(&[7; 50]);
+            client.finish_sending();
+            let answer = client.answer();
+            refused(&answer, 400, "invalid_body");
+        }
+        let mut client = server.client();
+        client.send_head("PUT", "/files/chunked", &[("Transfer-Encoding", "chunked")]);
+        client.send(b"5\r\nhello\r\nnonsense\r\n");
+        refused(&client.answer(), 400, "invalid_body");
+        assert_eq!(stored(&server), 0, "{on:?}");
+    }
+}
+
+#[test]
+fn too_large_is_told_before_the_body_and_the_answer_survives_a_client_that_goes_on_sending() {
+    let server = Server::with(On::Local, &[("MAX_UPLOAD_BYTES", "1000")]);
+    let mut client = server.client();
+    client.send_head(
+        "PUT",
+        "/files/big",
+        &[("Content-Length", "1001"), ("Expect", "100-continue")],
+    );
+    refused(&client.answer(), 413, "too_large");
+    // Over and over, because a reset that eats the answer is a race.
+    for _ in 0..50 {
+        let answer = server.client().put("/files/big", &vec![1; 900_000]);
+        refused(&answer, 413, "too_large");
+    }
+    let unknown = server
+        .client()
+        .chunked("PUT", "/files/big", &[], [vec![1; 1001]].into_iter());
+    refused(&unknown, 413, "too_large");
+    assert_eq!(server.client().put("/files/fits", &[1; 1000]).status, 201);
+    assert_eq!(stored(&server), 1);
+}
+
+#[test]
+fn a_header_of_a_hundred_kilobytes_gets_431_and_harms_no_other_connection() {
+    let server = Server::local();
+    let mut other = server.client();
+    assert_eq!(other.get("/health").status, 200);
+    let big = "x".repeat(100_000);
+    for _ in 0..20 {
+        let answer = server
+            .client()
+            .request("GET", "/health", &[("X-Big", &big)], b"");
+        refused(&answer, 431, "headers_too_large");
+    }
+    let near = "x".repeat(12_000);
+    assert_eq!(
+        server
+            .client()
+            .request("GET", "/health", &[("X-Near", &near)], b"")
+            .status,
+        200
+    );
+    assert_eq!(other.get("/health").status, 200);
+}
+
+#[test]
+fn what_is_not_http_gets_400() {
+    let server = Server::local();
+    for bytes in [
+        "NONSENSE\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ] {
+        let mut client = server.client();
+        client.send(bytes.as_bytes());
+        refused(&client.answer(), 400, "invalid_request");
+    }
+    let mut client = server.client();
+    client.send(b"GET /health HTTP/1.1\r\n\r\n");
+    refused(&client.answer(), 400, "invalid_host");
+}
+
+#[test]
+fn a_download_that_looks_like_a_refusal_is_sent_as_it_is() {
+    // Our own text stands in for hyper's refusals by what they begin with; a file may begin so too.
+    let server = Server::local();
+    let mut client = server.client();
+    let text = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+    for _ in 0..10 {
+        client.put("/files/odd", text);
+        assert_eq!(client.get("/files/odd").body, text);
+        let missing = client.get("/files?cursor=!");
+        refused(&missing, 400, "invalid_cursor");
+    }
+}
+
+#[test]
+fn wrong_methods_get_405_with_what_is_allowed() {
+    let server = Server::local();
+    let mut client = server.client();
+    for (method, target, allow) in [
+        ("POST", "/health", "GET, HEAD"),
+        ("PUT", "/upload", "POST"),
+        ("GET", "/upload", "POST"),
+        ("PATCH", "/files/x", "GET, HEAD, PUT, DELETE"),
+        ("PUT", "/files", "GET, HEAD, DELETE"),
+        ("DELETE", "/", "GET, HEAD"),
+    ] {
+        let answer = client.request(method, target, &[], b"");
+        refused(&answer, 405, "method_not_allowed");
+        assert_eq!(answer.header("allow"), Some(allow), "{method} {target}");
+    }
+    refused(&client.get("/nowhere"), 404, "not_found");
+    refused(&client.delete("/files"), 400, "invalid_query");
+}
+
+#[test]
+fn headers_that_could_not_be_given_back_are_refused() {
+    let server = Server::local();
+    let long = "x".repeat(2049);
+    for headers in [
+        [("x-amz-meta-a", "two  spaces")],
+        [("x-amz-meta-a", long.as_str())],
+        [("x-amz-meta-upload-nonce", "mine")],
+    ] {
+        let put = server.client().request("PUT", "/files/m", &headers, b"x");
+        refused(&put, 400, "invalid_header");
+    }
+    let partial =
+        server
+            .client()
+            .request("PUT", "/files/m", &[("Content-Range", "bytes 0-0/5")], b"x");
+    refused(&partial, 400, "invalid_range");
+    assert_eq!(stored(&server), 0);
+}
+
+#[test]
+fn the_internal_prefix_is_not_there_for_anyone() {
+    let server = Server::local();
+    let mut client: Client = server.client();
+    refused(&client.get("/files/.cloud-portfolio/x"), 404, "not_found");
+    assert_eq!(client.delete("/files/.cloud-portfolio/x").status, 204);
+}
+
+#[test]
+fn an_empty_file_is_valid_in_every_way() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        assert_eq!(client.put("/files/zero", b"").status, 201);
+        assert_eq!(
+            client
+                .chunked("PUT", "/files/zero-chunked", &[], std::iter::empty())
+                .status,
+            201
+        );
+        let form = form(&[("zero-form", b"")]);
+        assert_eq!(
+            client
+                .request("POST", "/upload", &[("Content-Type", FORM)], &form)
+                .status,
+            201
+        );
+        for key in ["zero", "zero-chunked", "zero-form"] {
+            let got = client.get(&format!("/files/{key}"));
+            assert_eq!((got.status, got.body.len()), (200, 0), "{on:?} {key}");
+        }
+    }
+}

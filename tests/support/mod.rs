@@ -1,0 +1,85 @@
+//! What the black-box tests share: the real program on a port of its own, and a small HTTP client
+//! that can send what no well-behaved client would.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses a part of it"
+)]
+
+pub mod client;
+pub mod server;
+
+pub use client::{Answer, Client};
+pub use server::Server;
+
+/// Bytes that look random and are the same for the same seed (a 64-bit linear congruential
+/// generator; Knuth's constants).
+pub struct Noise {
+    state: u64,
+    left: u64,
+}
+
+impl Noise {
+    pub fn new(seed: u64, len: u64) -> Self {
+        Self {
+            state: seed.wrapping_mul(2).wrapping_add(1),
+            left: len,
+        }
+    }
+
+    pub fn bytes(seed: u64, len: u64) -> Vec<u8> {
+        Self::new(seed, len).flatten().collect()
+    }
+}
+
+impl Iterator for Noise {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if self.left == 0 {
+            return None;
+        }
+        let count = self.left.min(64 << 10);
+        self.left -= count;
+        let mut block = Vec::with_capacity(count as usize + 8);
+        while (block.len() as u64) < count {
+            self.state = self
+                .state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            block.extend_from_slice(&self.state.to_le_bytes());
+        }
+        block.truncate(count as usize);
+        Some(block)
+    }
+}
+
+/// Two hex digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// SHA-256 of chunks, as hex.
+pub fn sha256(chunks: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    for chunk in chunks {
+        hash.update(chunk);
+    }
+    hex(&hash.finalize())
+}
+
+/// Waits until `condition` holds; panics after 30 s.
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !condition() {
+        assert!(std::time::Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
