@@ -3,6 +3,7 @@
 //! `transport`.
 
 mod connect;
+mod heal;
 mod meaning;
 mod request;
 mod retry;
@@ -28,8 +29,9 @@ use rusoto_s3::{
 };
 
 use super::{
-    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart,
-    ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+    Attributes, ByteRange, Bytestream, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery,
+    Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult,
+    VersionId,
 };
 use crate::config::S3Config;
 use connect::Connector;
@@ -75,6 +77,7 @@ impl S3Settings {
 }
 
 /// One worker's S3, with connections of its own.
+#[derive(Clone)]
 pub struct S3Store {
     settings: Arc<S3Settings>,
     signer: Client,
@@ -119,6 +122,66 @@ impl S3Store {
 
     async fn size_of(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<u64> {
         Ok(self.head(key, version).await?.size)
+    }
+
+    /// S3 `GetObject`: the object, the range that comes where it is not the whole, and the bytes
+    /// as this one answer has them.
+    async fn open(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        range: Option<RangeSpec>,
+        if_match: Option<&str>,
+    ) -> StoreResult<(ObjectMeta, Option<ByteRange>, Bytestream)> {
+        let request = GetObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            version_id: version.map(|version| version.0.clone()),
+            range: range.map(range_header),
+            if_match: if_match.map(|etag| format!("\"{etag}\"")),
+            ..GetObjectRequest::default()
+        };
+        let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
+            Ok(got) => got,
+            Err(StoreError::Refused(cause)) if cause.to_string().contains("says 416") => {
+                let size = self.size_of(key, version).await?;
+                return Err(StoreError::Range { size });
+            }
+            Err(error) => return Err(of_read(error, version)),
+        };
+        let span = got
+            .content_range
+            .as_deref()
+            .map(parse_content_range)
+            .transpose()?;
+        let size = match span {
+            Some((_, total)) => i64::try_from(total).ok(),
+            None => got.content_length,
+        };
+        let meta = describe(
+            key,
+            Described {
+                size,
+                etag: got.e_tag,
+                last_modified: got.last_modified,
+                version_id: got.version_id,
+                attributes: Attributes {
+                    content_type: got.content_type,
+                    cache_control: got.cache_control,
+                    content_language: got.content_language,
+                    content_encoding: got.content_encoding,
+                    metadata: own_metadata(got.metadata),
+                },
+            },
+        )?;
+        let body = got.body.unwrap_or_else(|| ByteStream::from(Vec::new()));
+        let body = body.map(|chunk| {
+            chunk.map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => StoreError::Timeout(error.into()),
+                _ => StoreError::Unavailable(error.into()),
+            })
+        });
+        Ok((meta, span.map(|(range, _)| range), body.boxed()))
     }
 }
 
@@ -239,59 +302,14 @@ impl Store for S3Store {
         range: Option<RangeSpec>,
         if_match: Option<&str>,
     ) -> StoreResult<Download> {
-        let request = GetObjectRequest {
-            bucket: self.bucket(),
-            key: self.full(key),
-            version_id: version.map(|version| version.0.clone()),
-            range: range.map(range_header),
-            if_match: if_match.map(|etag| format!("\"{etag}\"")),
-            ..GetObjectRequest::default()
+        let (meta, range, body) = self.open(key, version, range, if_match).await?;
+        let whole = ByteRange {
+            start: 0,
+            end: meta.size,
         };
-        let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
-            Ok(got) => got,
-            Err(StoreError::Refused(cause)) if cause.to_string().contains("says 416") => {
-                let size = self.size_of(key, version).await?;
-                return Err(StoreError::Range { size });
-            }
-            Err(error) => return Err(of_read(error, version)),
-        };
-        let span = got
-            .content_range
-            .as_deref()
-            .map(parse_content_range)
-            .transpose()?;
-        let size = match span {
-            Some((_, total)) => i64::try_from(total).ok(),
-            None => got.content_length,
-        };
-        let meta = describe(
-            key,
-            Described {
-                size,
-                etag: got.e_tag,
-                last_modified: got.last_modified,
-                version_id: got.version_id,
-                attributes: Attributes {
-                    content_type: got.content_type,
-                    cache_control: got.cache_control,
-                    content_language: got.content_language,
-                    content_encoding: got.content_encoding,
-                    metadata: own_metadata(got.metadata),
-                },
-            },
-        )?;
-        let body = got.body.unwrap_or_else(|| ByteStream::from(Vec::new()));
-        let body = body.map(|chunk| {
-            chunk.map_err(|error| match error.kind() {
-                io::ErrorKind::TimedOut => StoreError::Timeout(error.into()),
-                _ => StoreError::Unavailable(error.into()),
-            })
-        });
-        Ok(Download {
-            meta,
-            range: span.map(|(range, _)| range),
-            body: body.boxed(),
-        })
+        let span = range.unwrap_or(whole);
+        let body = heal::heal(self.clone(), key.clone(), &meta, span, body);
+        Ok(Download { meta, range, body })
     }
 
     async fn put(
