@@ -114,6 +114,26 @@ pub struct S3Config {
     pub secret_access_key: Secret,
     /// `AWS_SESSION_TOKEN`.
     pub session_token: Option<Secret>,
+    /// How S3 is made to check what it stores.
+    pub integrity: Integrity,
+    /// Server-side encryption asked for (`x-amz-server-side-encryption`).
+    pub sse: Option<String>,
+    /// Storage class of new objects (`x-amz-storage-class`).
+    pub storage_class: Option<String>,
+}
+
+/// How S3 is made to check what it stores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Integrity {
+    /// CRC-64/NVME; SHA-256 and MD5 once the store has shown that it does not know it.
+    #[default]
+    Auto,
+    /// CRC-64/NVME.
+    Crc64Nvme,
+    /// SHA-256 of what is gathered, MD5 against the ETag for what is streamed.
+    Sha256,
+    /// `Content-MD5` of what is gathered, MD5 against the ETag for what is streamed.
+    Md5,
 }
 
 /// All that is wrong with a configuration, one line each.
@@ -222,7 +242,42 @@ fn read_store(env: &mut Reader<'_>) -> StoreConfig {
         access_key_id: access_key_id.unwrap_or_default(),
         secret_access_key: Secret(secret_access_key.unwrap_or_default()),
         session_token: env.optional("AWS_SESSION_TOKEN").map(Secret),
+        integrity: env.with("S3_INTEGRITY", parse_integrity),
+        sse: env.with("S3_SSE", |text| {
+            one_of(text, &["AES256", "aws:kms", "aws:kms:dsse"])
+        }),
+        storage_class: env.with("S3_STORAGE_CLASS", parse_storage_class),
     })
+}
+
+fn parse_integrity(text: &str) -> Result<Integrity, String> {
+    match text {
+        "auto" => Ok(Integrity::Auto),
+        "crc64nvme" => Ok(Integrity::Crc64Nvme),
+        "sha256" => Ok(Integrity::Sha256),
+        "md5" => Ok(Integrity::Md5),
+        _ => Err("must be auto, crc64nvme, sha256 or md5".to_owned()),
+    }
+}
+
+fn one_of(text: &str, allowed: &[&str]) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        Ok(None)
+    } else if allowed.contains(&text) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err(format!("must be one of {}", allowed.join(", ")))
+    }
+}
+
+/// Any name that S3 may come to know: upper case, digits, underscores.
+fn parse_storage_class(text: &str) -> Result<Option<String>, String> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if text.chars().all(plain) {
+        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+    } else {
+        Err("must be a storage class as S3 names it, like STANDARD_IA".to_owned())
+    }
 }
 
 /// The public endpoint of a region; China's partition has a domain of its own.

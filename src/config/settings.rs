@@ -78,6 +78,21 @@ pub const SETTINGS: &[Setting] = &[
         "Session token of temporary credentials",
     ),
     setting(
+        "S3_INTEGRITY",
+        "auto",
+        "How S3 checks what it stores: auto, crc64nvme, sha256, md5",
+    ),
+    setting(
+        "S3_SSE",
+        "",
+        "Server-side encryption, AES256 or aws:kms; unset: the bucket's",
+    ),
+    setting(
+        "S3_STORAGE_CLASS",
+        "",
+        "Storage class of new objects; unset: the bucket's",
+    ),
+    setting(
         "UPLOAD_BUFFER_BYTES",
         "41943040",
         "Bytes that may wait in memory to become parts",

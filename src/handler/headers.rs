@@ -67,6 +67,7 @@ pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attribu
         content_language: text(CONTENT_LANGUAGE)?,
         content_encoding: text(CONTENT_ENCODING)?,
         metadata,
+        nonce: None,
     })
 }
 

@@ -53,6 +53,7 @@ pub(super) async fn serve(
         in_service,
     };
     let method = request.method().clone();
+    let promised = request.body().size_hint().exact();
     let path = request.uri().path().to_owned();
     let found = check_request(&request)
         .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
@@ -76,7 +77,14 @@ pub(super) async fn serve(
         if error.is_ours() {
             log::warn!("request id={} failed: {error}", log.id);
         }
-        error.into_response()
+        let mut response = error.into_response();
+        // What is left of the body is not read: this connection takes no other request, and
+        // clients are told so (RFC 9112 section 9.6).
+        if promised != Some(log.received.load(Ordering::Relaxed)) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        response
     });
     if method == Method::HEAD {
         drop_body(&mut response);

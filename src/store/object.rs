@@ -28,6 +28,9 @@ pub struct Attributes {
     pub content_encoding: Option<String>,
     /// `x-amz-meta-*`: names in lower case without that prefix, in order of name.
     pub metadata: Vec<(String, String)>,
+    /// A random name that one upload gives its object, to know it again when an answer is lost.
+    /// Stored beside the metadata as `x-amz-meta-upload-nonce`, never shown.
+    pub nonce: Option<String>,
 }
 
 /// What is known of a stored object.
@@ -153,6 +156,8 @@ pub struct Multipart {
     pub upload_id: String,
     /// Bytes in every part but the last.
     pub part_size: u64,
+    /// Whether the store was told to check CRC-64s: then every part must come with one.
+    pub crc64: bool,
 }
 
 /// A part that the store has confirmed.
@@ -164,6 +169,8 @@ pub struct Part {
     pub size: u64,
     /// The store's tag for it, as it wants it back.
     pub etag: String,
+    /// CRC-64/NVME of its bytes, where the store checks those.
+    pub crc64: Option<u64>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod budget;
 mod multipart;
 mod part;
+mod settle;
 mod source;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::store::{
 };
 pub use budget::Budget;
 use part::{Cutter, Gathered, Room};
+use settle::nonce;
 pub use source::{RequestBody, Source};
 
 /// Up to here an object goes in with `If-None-Match: *` to learn whether it is new; sending it a
@@ -97,6 +99,14 @@ impl Engine {
     pub async fn store(&self, upload: &Upload<'_>, source: Source<'_>) -> Result<Stored, Error> {
         self.check_length(upload.length)?;
         self.check_condition(upload).await?;
+        let attributes = Attributes {
+            nonce: Some(nonce()?),
+            ..upload.attributes.clone()
+        };
+        let upload = &Upload {
+            attributes: &attributes,
+            ..*upload
+        };
         let cutter = Cutter::new(source);
         match upload.length {
             Some(length) if length <= self.part_size(Some(length)) => {
@@ -154,7 +164,7 @@ impl Engine {
                     Some(existed) => existed,
                     None => self.existed(upload).await.unwrap_or(false),
                 };
-                let meta = stream_payload(&mut cutter, blocks, length, |payload| {
+                let streamed = stream_payload(&mut cutter, blocks, length, |payload| {
                     let store = Arc::clone(&self.store);
                     async move {
                         store
@@ -162,7 +172,11 @@ impl Engine {
                             .await
                     }
                 })
-                .await?;
+                .await;
+                let meta = match streamed {
+                    Err(Error::Store(error)) => self.settle(upload, error).await?,
+                    outcome => outcome?,
+                };
                 Ok(Stored {
                     meta,
                     created: !existed,
@@ -208,26 +222,27 @@ impl Engine {
                     .await
             }
         };
-        if let Some(existed) = existed {
-            let meta = put(upload.condition.clone()).await?;
-            return Ok(Stored {
-                meta,
-                created: !existed,
-            });
-        }
-        let created = |meta, created| Ok(Stored { meta, created });
-        match upload.condition {
-            Condition::IfMatch(_) => created(put(upload.condition.clone()).await?, false),
-            Condition::IfAbsent => created(put(Condition::IfAbsent).await?, true),
-            Condition::None => match put(Condition::IfAbsent).await {
-                Ok(meta) => created(meta, true),
-                // Another writer, or it was there: either way this write replaces it.
+        let (outcome, created) = match (existed, upload.condition) {
+            (None, Condition::None) => match put(Condition::IfAbsent).await {
+                // It was there, another writer was faster, or nobody knows: written once more
+                // without the condition, which may be repeated, it is there for certain.
                 Err(StoreError::Precondition | StoreError::Conflict(_)) => {
-                    created(put(Condition::None).await?, false)
+                    (put(Condition::None).await, false)
                 }
-                Err(error) => Err(error.into()),
+                Err(error) if error.is_transient() => (put(Condition::None).await, true),
+                outcome => (outcome, true),
             },
-        }
+            (Some(existed), condition) => (put(condition.clone()).await, !existed),
+            (None, condition) => (
+                put(condition.clone()).await,
+                *condition == Condition::IfAbsent,
+            ),
+        };
+        let meta = match outcome {
+            Ok(meta) => meta,
+            Err(error) => self.settle(upload, error).await?,
+        };
+        Ok(Stored { meta, created })
     }
 
     /// Whether the object exists; None when the store would not say. Only the choice between 201

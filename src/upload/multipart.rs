@@ -95,10 +95,15 @@ impl Engine {
         let completed = match sent {
             Ok(()) => {
                 flight.done.sort_by_key(|part| part.number);
-                self.store
-                    .complete_multipart(&flight.multipart, &flight.done, upload.condition)
-                    .await
-                    .map_err(Error::from)
+                let complete = self.store.complete_multipart(
+                    &flight.multipart,
+                    &flight.done,
+                    upload.condition,
+                );
+                match complete.await {
+                    Ok(meta) => Ok(meta),
+                    Err(error) => self.settle(upload, error).await.map_err(Error::from),
+                }
             }
             Err(error) => Err(error),
         };

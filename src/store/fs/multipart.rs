@@ -107,6 +107,7 @@ impl Tree {
             key,
             upload_id,
             part_size,
+            crc64: false,
         })
     }
 
@@ -237,6 +238,7 @@ impl PartWriter {
             number: self.number,
             size: self.written,
             etag: temp::random_name().map_err(fault)?,
+            crc64: None,
         };
         if let Some(slot) = self.lock()?.parts.get_mut(&self.number) {
             slot.confirmed = Some(part.clone());

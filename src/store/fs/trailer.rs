@@ -40,6 +40,8 @@ struct AttributesForm {
     content_encoding: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     metadata: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
 }
 
 /// What follows the object's `size` bytes.

@@ -81,6 +81,23 @@ pub(super) fn never_sent(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(cause) if cause.to_string().starts_with(CONNECT))
 }
 
+/// Whether S3 refused a request because it does not know its checksum or its framing.
+pub(super) fn knows_no_checksum(error: &StoreError) -> bool {
+    const CODES: [&str; 6] = [
+        "NotImplemented",
+        "InvalidRequest",
+        "InvalidArgument",
+        "XAmzContentSHA256Mismatch",
+        "XAmzContentChecksumMismatch",
+        "MalformedTrailerError",
+    ];
+    let StoreError::Refused(cause) = error else {
+        return false;
+    };
+    let text = cause.to_string();
+    CODES.iter().any(|code| text.contains(code)) || text.contains("says 501")
+}
+
 /// Errors of rusoto's operations that it gives a name to.
 pub(super) trait Named {
     /// S3's code for it.

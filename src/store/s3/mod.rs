@@ -4,9 +4,11 @@
 
 mod connect;
 mod heal;
+mod integrity;
 mod meaning;
 mod request;
 mod retry;
+mod sign;
 mod transport;
 
 use std::collections::HashMap;
@@ -24,8 +26,8 @@ use percent_encoding::percent_decode_str;
 use rusoto_core::credential::{AwsCredentials, StaticProvider};
 use rusoto_core::{ByteStream, Client, Region, RusotoError};
 use rusoto_s3::{
-    AbortMultipartUploadRequest, CreateMultipartUploadRequest, DeleteObjectRequest,
-    GetObjectRequest, HeadObjectRequest, ListObjectsV2Request, S3, S3Client,
+    AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectRequest,
+    ListObjectsV2Request, S3, S3Client,
 };
 
 use super::{
@@ -35,8 +37,9 @@ use super::{
 };
 use crate::config::S3Config;
 use connect::Connector;
+use integrity::Checks;
 use meaning::Named;
-use retry::{retry, retry_if};
+use retry::retry;
 use transport::Transport;
 
 /// What every worker's store is made of.
@@ -46,6 +49,9 @@ pub struct S3Settings {
     prefix: String,
     region: Region,
     credentials: AwsCredentials,
+    checks: Checks,
+    sse: Option<String>,
+    storage_class: Option<String>,
     tls: Arc<rustls::ClientConfig>,
     timeout: Duration,
 }
@@ -70,6 +76,9 @@ impl S3Settings {
                     .map(|token| token.expose().to_owned()),
                 None,
             ),
+            checks: Checks::new(config.integrity),
+            sse: config.sse.clone(),
+            storage_class: config.storage_class.clone(),
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
         })
@@ -80,7 +89,7 @@ impl S3Settings {
 #[derive(Clone)]
 pub struct S3Store {
     settings: Arc<S3Settings>,
-    signer: Client,
+    transport: Transport,
     s3: S3Client,
 }
 
@@ -90,11 +99,11 @@ impl S3Store {
     pub fn new(settings: Arc<S3Settings>) -> Self {
         let transport = Transport::new(Connector::new(&settings.tls), settings.timeout);
         let credentials = StaticProvider::from(settings.credentials.clone());
-        let signer = Client::new_with(credentials, transport);
-        let s3 = S3Client::new_with_client(signer.clone(), settings.region.clone());
+        let client = Client::new_with(credentials, transport.clone());
+        let s3 = S3Client::new_with_client(client, settings.region.clone());
         Self {
             settings,
-            signer,
+            transport,
             s3,
         }
     }
@@ -170,7 +179,7 @@ impl S3Store {
                     cache_control: got.cache_control,
                     content_language: got.content_language,
                     content_encoding: got.content_encoding,
-                    metadata: own_metadata(got.metadata),
+                    ..own_metadata(got.metadata)
                 },
             },
         )?;
@@ -289,7 +298,7 @@ impl Store for S3Store {
                     cache_control: head.cache_control,
                     content_language: head.content_language,
                     content_encoding: head.content_encoding,
-                    metadata: own_metadata(head.metadata),
+                    ..own_metadata(head.metadata)
                 },
             },
         )
@@ -342,30 +351,7 @@ impl Store for S3Store {
         attributes: &Attributes,
         part_size: u64,
     ) -> StoreResult<Multipart> {
-        let request = CreateMultipartUploadRequest {
-            bucket: self.bucket(),
-            key: self.full(key),
-            content_type: attributes.content_type.clone(),
-            cache_control: attributes.cache_control.clone(),
-            content_language: attributes.content_language.clone(),
-            content_encoding: attributes.content_encoding.clone(),
-            metadata: Some(attributes.metadata.iter().cloned().collect()),
-            ..CreateMultipartUploadRequest::default()
-        };
-        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
-        let created = retry_if(meaning::never_sent, || {
-            self.call(self.s3.create_multipart_upload(request.clone()))
-        })
-        .await?;
-        let upload_id = created
-            .upload_id
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| StoreError::Corrupt("S3 gave no upload id".into()))?;
-        Ok(Multipart {
-            key: key.clone(),
-            upload_id,
-            part_size,
-        })
+        self.create(key, attributes, part_size).await
     }
 
     async fn upload_part(
@@ -444,10 +430,17 @@ fn is_internal(key: &str) -> bool {
     key.starts_with(INTERNAL_PREFIX)
 }
 
-fn own_metadata(metadata: Option<HashMap<String, String>>) -> Vec<(String, String)> {
-    let mut metadata: Vec<_> = metadata.unwrap_or_default().into_iter().collect();
+/// The users' metadata, and apart from it the nonce that is ours.
+fn own_metadata(metadata: Option<HashMap<String, String>>) -> Attributes {
+    let mut metadata = metadata.unwrap_or_default();
+    let nonce = metadata.remove("upload-nonce");
+    let mut metadata: Vec<_> = metadata.into_iter().collect();
     metadata.sort();
-    metadata
+    Attributes {
+        metadata,
+        nonce,
+        ..Attributes::default()
+    }
 }
 
 fn unquote(etag: Option<String>) -> String {

@@ -1,24 +1,22 @@
 //! Requests that rusoto's operations cannot express: writes with a condition, bodies of several
 //! blocks, and answers whose document is read here. Signed and sent through rusoto's client.
 
-use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use rusoto_core::request::HttpResponse;
 use rusoto_core::signature::SignedRequest;
-use rusoto_core::{ByteStream, RusotoError};
+use rusoto_core::{ByteStream, DispatchSignedRequest};
 
+use super::integrity::{Check, TRAILER};
 use super::retry::{retry, retry_if};
-use super::{S3Store, meaning, parse_http_date, unquote};
+use super::{S3Store, integrity, meaning, parse_http_date, sign, unquote};
 use crate::store::{
-    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError,
+    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, Store, StoreError,
     StoreResult, VersionId,
 };
-
-/// Up to here a body is signed with its SHA-256, on the thread that signs: 64 KiB take 40 µs.
-const SIGNED_BYTES: usize = 64 << 10;
 
 impl S3Store {
     fn request(&self, method: &str, key: &ObjectKey) -> SignedRequest {
@@ -27,12 +25,19 @@ impl S3Store {
     }
 
     /// Signs and sends; anything but a success is an error by meaning.
-    async fn send(&self, request: SignedRequest) -> StoreResult<HttpResponse> {
-        let mut response = self
-            .signer
-            .sign_and_dispatch(request)
-            .await
-            .map_err(|error| meaning::of_rusoto(RusotoError::<Infallible>::from(error)))?;
+    async fn send(
+        &self,
+        mut request: SignedRequest,
+        content_sha256: &str,
+    ) -> StoreResult<HttpResponse> {
+        sign::sign(
+            &mut request,
+            &self.settings.credentials,
+            content_sha256,
+            Utc::now(),
+        );
+        let sent = self.transport.dispatch(request, None).await;
+        let mut response = sent.map_err(|error| meaning::of_dispatch(&error))?;
         if response.status.is_success() {
             return Ok(response);
         }
@@ -44,27 +49,58 @@ impl S3Store {
         Err(meaning::of_answer(status, &body.body))
     }
 
-    /// Sends a payload; a gathered one again while that is allowed and of use.
+    /// Sends a payload in the way of `check`; a gathered one again while `again` allows it.
+    /// Returns the CRC-64 that was given with it.
     async fn send_payload(
         &self,
         payload: Payload,
+        check: Check,
         again: fn(&StoreError) -> bool,
         build: impl Fn() -> SignedRequest,
-    ) -> StoreResult<HttpResponse> {
+    ) -> StoreResult<Sent> {
         match payload {
             Payload::Gathered(blocks) => {
-                retry_if(again, || {
+                let proof = Proof::of(&blocks, check).await?;
+                let response = retry_if(again, || {
                     let mut request = build();
+                    let sha = proof.add_to(&mut request);
                     set_gathered(&mut request, &blocks);
-                    self.send(request)
+                    self.send(request, sha)
                 })
-                .await
+                .await?;
+                let crc64 = match proof {
+                    Proof::Crc64(crc) => Some(crc),
+                    Proof::Sha256(_) | Proof::Md5(_) => None,
+                };
+                Ok(Sent { response, crc64 })
+            }
+            Payload::Streamed { len, body } if check == Check::Crc64 => {
+                let mut request = build();
+                request.add_header("content-encoding", "aws-chunked");
+                request.add_header("x-amz-decoded-content-length", &len.to_string());
+                request.add_header("x-amz-trailer", TRAILER);
+                let crc = Arc::new(OnceLock::new());
+                let body = integrity::framed(body, len, Arc::clone(&crc));
+                set_stream(&mut request, body, integrity::framed_len(len));
+                let response = self.send(request, sign::UNSIGNED_TRAILER).await?;
+                let crc64 = crc.get().copied();
+                Ok(Sent { response, crc64 })
             }
             Payload::Streamed { len, body } => {
                 let mut request = build();
-                let body = body.map(|chunk| chunk.map_err(std::io::Error::other));
-                request.set_payload_stream(ByteStream::new_with_size(body, len as usize));
-                self.send(request).await
+                let (body, md5) = integrity::hashed(body);
+                set_stream(&mut request, body, len);
+                let response = self.send(request, sign::UNSIGNED).await?;
+                let sent = Sent {
+                    response,
+                    crc64: None,
+                };
+                match (sent.plain_md5(), md5.get()) {
+                    (Some(theirs), Some(ours)) if theirs != *ours => Err(StoreError::Corrupt(
+                        "the ETag is not the MD5 of what was sent".into(),
+                    )),
+                    _ => Ok(sent),
+                }
             }
         }
     }
@@ -83,29 +119,113 @@ impl S3Store {
             Condition::None => StoreError::is_transient,
             _ => meaning::never_sent,
         };
-        let response = self
-            .send_payload(payload, again, || {
-                let mut request = self.request("PUT", key);
-                add_attributes(&mut request, attributes);
-                add_condition(&mut request, condition);
-                request
-            })
-            .await
-            .map_err(|error| of_condition(error, condition))?;
-        let header = |name: &str| response.headers.get(name).cloned();
-        let etag = header("etag").ok_or_else(|| StoreError::Corrupt("S3 gave no ETag".into()))?;
+        let build = || {
+            let mut request = self.request("PUT", key);
+            self.add_attributes(&mut request, attributes);
+            add_condition(&mut request, condition);
+            request
+        };
+        let checks = &self.settings.checks;
+        let check = checks.check();
+        let repeatable = match &payload {
+            Payload::Gathered(blocks) => Some(blocks.clone()),
+            Payload::Streamed { .. } => None,
+        };
+        let streamed = repeatable.is_none();
+        let mut sent = self.send_payload(payload, check, again, build).await;
+        if check == Check::Crc64
+            && let Err(error) = &sent
+            && meaning::knows_no_checksum(error)
+            && checks.fall_back(error)
+            && let Some(blocks) = repeatable
+        {
+            let payload = Payload::Gathered(blocks);
+            sent = self
+                .send_payload(payload, checks.check(), again, build)
+                .await;
+        }
+        let sent = sent.map_err(|error| of_condition(error, condition))?;
+        let version = sent.header("x-amz-version-id").map(VersionId);
+        if let Some(unproven) = sent.unproven()
+            && checks.fall_back(&unproven)
+            && streamed
+        {
+            // It may hold the framing itself.
+            self.delete(key, version.as_ref()).await?;
+            return Err(unproven);
+        }
+        let etag = sent
+            .header("etag")
+            .ok_or_else(|| StoreError::Corrupt("S3 gave no ETag".into()))?;
         Ok(ObjectMeta {
             key: key.as_str().to_owned(),
             size,
             etag: unquote(Some(etag)),
             // S3 dates the object in the second in which it answers.
-            last_modified: match header("date") {
+            last_modified: match sent.header("date") {
                 Some(date) => parse_http_date(&date)?,
                 None => Utc::now(),
             },
-            version_id: header("x-amz-version-id").map(VersionId),
+            version_id: version,
             attributes: attributes.clone(),
         })
+    }
+
+    /// S3 `CreateMultipartUpload`, with CRC-64 declared where that is in force.
+    pub(super) async fn create(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart> {
+        let checks = &self.settings.checks;
+        let crc64 = checks.check() == Check::Crc64;
+        let call = |crc64: bool| async move {
+            let mut request = self.request("POST", key);
+            request.add_param("uploads", "");
+            self.add_attributes(&mut request, attributes);
+            if crc64 {
+                request.add_header("x-amz-checksum-algorithm", "CRC64NVME");
+                request.add_header("x-amz-checksum-type", "FULL_OBJECT");
+            }
+            request.set_payload(Some(Bytes::new()));
+            let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
+            let declared = response
+                .headers
+                .get("x-amz-checksum-algorithm")
+                .is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
+            let body = response
+                .buffer()
+                .await
+                .map_err(|e| meaning::of_dispatch(&e))?;
+            match meaning::xml_text(&body.body, "UploadId") {
+                Some(upload_id) if !upload_id.is_empty() => Ok(Multipart {
+                    key: key.clone(),
+                    upload_id,
+                    part_size,
+                    crc64: crc64 && declared,
+                }),
+                _ => Err(meaning::of_answer(200, &body.body)),
+            }
+        };
+        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
+        let created = retry_if(meaning::never_sent, || call(crc64)).await;
+        match created {
+            Err(error)
+                if crc64 && meaning::knows_no_checksum(&error) && checks.fall_back(&error) =>
+            {
+                retry_if(meaning::never_sent, || call(false)).await
+            }
+            Ok(multipart) if crc64 && !multipart.crc64 => {
+                let ignored = "CreateMultipartUpload did not confirm CRC64NVME";
+                if checks.fall_back(&ignored) {
+                    return Ok(multipart);
+                }
+                self.abort_multipart(&multipart).await?;
+                Err(StoreError::Refused(ignored.into()))
+            }
+            outcome => outcome,
+        }
     }
 
     /// S3 `UploadPart`.
@@ -116,19 +236,28 @@ impl S3Store {
         payload: Payload,
     ) -> StoreResult<Part> {
         let size = payload.len();
-        let response = self
-            .send_payload(payload, StoreError::is_transient, || {
+        let check = if multipart.crc64 {
+            Check::Crc64
+        } else {
+            self.settings.checks.check_without_crc()
+        };
+        let sent = self
+            .send_payload(payload, check, StoreError::is_transient, || {
                 let mut request = self.request("PUT", &multipart.key);
                 request.add_param("partNumber", &number.to_string());
                 request.add_param("uploadId", &multipart.upload_id);
                 request
             })
             .await?;
-        let etag = response.headers.get("etag").cloned();
+        if let Some(unproven) = sent.unproven() {
+            return Err(unproven);
+        }
+        let etag = sent.header("etag");
         Ok(Part {
             number,
             size,
             etag: etag.ok_or_else(|| StoreError::Corrupt("S3 gave a part no ETag".into()))?,
+            crc64: sent.crc64,
         })
     }
 
@@ -140,12 +269,22 @@ impl S3Store {
         condition: &Condition,
     ) -> StoreResult<Option<VersionId>> {
         let document = Bytes::from(complete_document(parts));
+        let whole = if multipart.crc64 {
+            integrity::combine(parts)
+        } else {
+            None
+        };
         let call = || async {
             let mut request = self.request("POST", &multipart.key);
             request.add_param("uploadId", &multipart.upload_id);
             add_condition(&mut request, condition);
+            if let Some(crc) = whole {
+                request.add_header("x-amz-checksum-type", "FULL_OBJECT");
+                request.add_header(TRAILER, &integrity::encode(crc));
+            }
             request.set_payload(Some(document.clone()));
-            let mut response = self.send(request).await?;
+            let sha = sign::sha256_hex(&document);
+            let mut response = self.send(request, &sha).await?;
             let version = response.headers.get("x-amz-version-id").cloned();
             let body = response
                 .buffer()
@@ -164,6 +303,111 @@ impl S3Store {
         };
         outcome.map_err(|error| of_condition(error, condition))
     }
+
+    fn add_attributes(&self, request: &mut SignedRequest, attributes: &Attributes) {
+        let settings = &self.settings;
+        for (name, value) in [
+            ("content-type", &attributes.content_type),
+            ("cache-control", &attributes.cache_control),
+            ("content-language", &attributes.content_language),
+            ("content-encoding", &attributes.content_encoding),
+            ("x-amz-server-side-encryption", &settings.sse),
+            ("x-amz-storage-class", &settings.storage_class),
+            ("x-amz-meta-upload-nonce", &attributes.nonce),
+        ] {
+            request.add_optional_header(name, value.as_ref());
+        }
+        for (name, value) in &attributes.metadata {
+            request.add_header(format!("x-amz-meta-{name}"), value);
+        }
+    }
+}
+
+/// A body that S3 has taken.
+struct Sent {
+    response: HttpResponse,
+    crc64: Option<u64>,
+}
+
+impl Sent {
+    fn header(&self, name: &str) -> Option<String> {
+        self.response.headers.get(name).cloned()
+    }
+
+    /// Set when a CRC-64 was given and S3 does not say that it found the same.
+    fn unproven(&self) -> Option<StoreError> {
+        let ours = self.crc64?;
+        match self.header(TRAILER).as_deref().map(integrity::decode) {
+            Some(theirs) if theirs == Some(ours) => None,
+            Some(_) => Some(StoreError::Corrupt("S3 computed another CRC-64".into())),
+            None => Some(StoreError::Unavailable(
+                "S3 did not confirm the CRC-64".into(),
+            )),
+        }
+    }
+
+    /// The ETag where it is the MD5 of the bytes: not so under SSE-KMS and SSE-C.
+    fn plain_md5(&self) -> Option<String> {
+        let encrypted = self
+            .header("x-amz-server-side-encryption")
+            .unwrap_or_default();
+        let customer = self.header("x-amz-server-side-encryption-customer-algorithm");
+        if encrypted.starts_with("aws:kms") || customer.is_some() {
+            return None;
+        }
+        let etag = unquote(self.header("etag"));
+        let is_md5 = etag.len() == 32 && etag.bytes().all(|b| b.is_ascii_hexdigit());
+        is_md5.then(|| etag.to_ascii_lowercase())
+    }
+}
+
+/// What goes with a gathered body so that S3 can check it.
+enum Proof {
+    Crc64(u64),
+    Sha256(String),
+    Md5(String),
+}
+
+impl Proof {
+    async fn of(blocks: &[Bytes], check: Check) -> StoreResult<Self> {
+        match check {
+            Check::Crc64 => Ok(Self::Crc64(integrity::crc64(blocks))),
+            Check::Sha256 => on_blocking_thread(blocks, sign::sha256_hex_of)
+                .await
+                .map(Self::Sha256),
+            Check::Md5 => on_blocking_thread(blocks, integrity::md5_base64)
+                .await
+                .map(Self::Md5),
+        }
+    }
+
+    /// Adds its header; returns the `x-amz-content-sha256` that goes with it.
+    fn add_to(&self, request: &mut SignedRequest) -> &str {
+        match self {
+            Self::Crc64(crc) => {
+                request.add_header(TRAILER, &integrity::encode(*crc));
+                sign::UNSIGNED
+            }
+            Self::Sha256(hex) => hex,
+            Self::Md5(base64) => {
+                request.add_header("content-md5", base64);
+                sign::UNSIGNED
+            }
+        }
+    }
+}
+
+/// Up to here hashing costs less than handing it over: 64 KiB of SHA-256 take 40 µs.
+const HASH_HERE_BYTES: usize = 64 << 10;
+
+async fn on_blocking_thread(blocks: &[Bytes], hash: fn(&[Bytes]) -> String) -> StoreResult<String> {
+    if blocks.iter().map(Bytes::len).sum::<usize>() <= HASH_HERE_BYTES {
+        return Ok(hash(blocks));
+    }
+    let blocks = blocks.to_vec();
+    tokio::task::spawn_blocking(move || hash(&blocks))
+        .await
+        .map_err(|error| StoreError::Unavailable(error.into()))
 }
 
 /// `If-Match` on what is not there: some stores answer 404 where others answer 412.
@@ -177,7 +421,7 @@ fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
 fn set_gathered(request: &mut SignedRequest, blocks: &[Bytes]) {
     match blocks {
         [] => request.set_payload(Some(Bytes::new())),
-        [block] if block.len() <= SIGNED_BYTES => request.set_payload(Some(block.clone())),
+        [block] => request.set_payload(Some(block.clone())),
         _ => {
             let size = blocks.iter().map(Bytes::len).sum();
             let body = stream::iter(Vec::from(blocks).into_iter().map(Ok));
@@ -186,18 +430,13 @@ fn set_gathered(request: &mut SignedRequest, blocks: &[Bytes]) {
     }
 }
 
-fn add_attributes(request: &mut SignedRequest, attributes: &Attributes) {
-    for (name, value) in [
-        ("content-type", &attributes.content_type),
-        ("cache-control", &attributes.cache_control),
-        ("content-language", &attributes.content_language),
-        ("content-encoding", &attributes.content_encoding),
-    ] {
-        request.add_optional_header(name, value.as_ref());
-    }
-    for (name, value) in &attributes.metadata {
-        request.add_header(format!("x-amz-meta-{name}"), value);
-    }
+fn set_stream(
+    request: &mut SignedRequest,
+    body: impl Stream<Item = StoreResult<Bytes>> + Send + 'static,
+    len: u64,
+) {
+    let body = body.map(|chunk| chunk.map_err(std::io::Error::other));
+    request.set_payload_stream(ByteStream::new_with_size(body, len as usize));
 }
 
 fn add_condition(request: &mut SignedRequest, condition: &Condition) {
@@ -221,8 +460,13 @@ fn complete_document(parts: &[Part]) -> String {
         let number = part.number;
         let _ = write!(
             text,
-            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
         );
+        if let Some(crc) = part.crc64 {
+            let crc = integrity::encode(crc);
+            let _ = write!(text, "<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
+        }
+        text.push_str("</Part>");
     }
     text.push_str("</CompleteMultipartUpload>");
     text

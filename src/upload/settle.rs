@@ -1,0 +1,47 @@
+//! Lost answers: whether a write that failed went in after all is settled by asking the store for
+//! the nonce that every upload gives its object. ETags cannot tell: under SSE-KMS they are no MD5,
+//! and two uploads of the same bytes have the same.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{Engine, Upload};
+use crate::error::Error;
+use crate::store::{ObjectMeta, StoreError};
+
+/// A random name for one upload: 128 bits.
+pub(super) fn nonce() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl Engine {
+    /// The object, if `error` hides that this upload went in; else `error` itself.
+    pub(super) async fn settle(
+        &self,
+        upload: &Upload<'_>,
+        error: StoreError,
+    ) -> Result<ObjectMeta, StoreError> {
+        let lost = matches!(
+            error,
+            // The last two are what a repeated write hears when the first went in.
+            StoreError::Unavailable(_)
+                | StoreError::Timeout(_)
+                | StoreError::Conflict(_)
+                | StoreError::Precondition
+                | StoreError::NotFound
+        );
+        if !lost {
+            return Err(error);
+        }
+        match self.store.head(upload.key, None).await {
+            Ok(meta) if meta.attributes.nonce == upload.attributes.nonce => {
+                log::info!("an answer was lost, and the object is there: {error}");
+                Ok(meta)
+            }
+            _ => Err(error),
+        }
+    }
+}
