@@ -77,6 +77,12 @@ impl Store for Panicking {
     async fn abort_multipart(&self, _: &Multipart) -> StoreResult<()> {
         Ok(())
     }
+    async fn list_parts(&self, _: &Multipart) -> StoreResult<Vec<Part>> {
+        Err(StoreError::NotFound)
+    }
+    async fn list_internal(&self, _: &str, _: Option<&str>) -> StoreResult<ListPage> {
+        Ok(ListPage::default())
+    }
 }
 
 #[test]

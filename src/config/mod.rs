@@ -2,6 +2,7 @@
 //! The only reader of the environment; the table of settings is in `settings`, and how one
 //! value is read is in `reader`.
 
+mod origins;
 mod reader;
 mod settings;
 
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use origins::Origins;
 use reader::Reader;
 pub use settings::{SETTINGS, Setting};
 
@@ -70,6 +72,8 @@ pub struct Config {
     pub upload: UploadConfig,
     /// Whether losing the store later withdraws readiness again.
     pub ready_strict: bool,
+    /// Whose scripts may use the API from a browser, besides our own page.
+    pub allowed_origins: Origins,
 }
 
 /// How uploads are taken.
@@ -83,6 +87,8 @@ pub struct UploadConfig {
     pub concurrency: usize,
     /// Largest object taken, in bytes.
     pub max_bytes: u64,
+    /// From the beginning of an unfinished upload until it is given up.
+    pub expiry: Duration,
 }
 
 /// Which store.
@@ -178,8 +184,15 @@ impl Config {
                 part_bytes: env.within("UPLOAD_PART_BYTES", MIN_PART_BYTES, MAX_PART_BYTES),
                 concurrency: env.within("UPLOAD_CONCURRENCY", 1, 64),
                 max_bytes: env.within("MAX_UPLOAD_BYTES", 1, MAX_PARTS * MAX_PART_BYTES),
+                // Up to a year: no lifecycle rule that one would set beside it is longer.
+                expiry: Duration::from_secs(env.within(
+                    "UPLOAD_EXPIRY_SECONDS",
+                    1,
+                    366 * 86_400,
+                )),
             },
             ready_strict: env.parse("READY_STRICT"),
+            allowed_origins: env.with("ALLOWED_ORIGINS", Origins::parse),
             store: read_store(&mut env),
         };
         let faults = env.finish();

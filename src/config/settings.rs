@@ -114,6 +114,16 @@ pub const SETTINGS: &[Setting] = &[
         "Largest object taken, bytes",
     ),
     setting(
+        "UPLOAD_EXPIRY_SECONDS",
+        "604800",
+        "From the beginning of an unfinished upload until it is given up",
+    ),
+    setting(
+        "ALLOWED_ORIGINS",
+        "",
+        "Origins whose scripts may use the API, comma separated; * for all",
+    ),
+    setting(
         "READY_STRICT",
         "false",
         "Not ready while the store is lost, also after the start",

@@ -24,7 +24,7 @@ impl Backend {
         Ok(match &config.store {
             StoreConfig::Local { data_dir } => {
                 // One value serves all workers: it has no connections, and its locks must be one.
-                let store = FsStore::open(data_dir)?;
+                let store = FsStore::open_keeping(data_dir, config.upload.expiry)?;
                 let name = format!("local store in {}", data_dir.display());
                 Self::of(name, move || Arc::clone(&store) as Arc<dyn Store>)
             }

@@ -87,6 +87,12 @@ impl KeyRules {
 pub struct ObjectKey(String);
 
 impl ObjectKey {
+    /// A temporary object of the program's own, below [`INTERNAL_PREFIX`]. No text of a user's
+    /// becomes such a key.
+    pub(crate) fn internal(below: &str) -> Self {
+        Self(format!("{INTERNAL_PREFIX}{below}"))
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -93,4 +93,18 @@ pub trait Store: Send + Sync {
 
     /// Forgets an upload and its parts (S3 `AbortMultipartUpload`). Succeeds when it is gone.
     async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()>;
+
+    /// The parts that are stored, in order of their numbers (S3 `ListParts`, all its pages).
+    ///
+    /// Fails with [`StoreError::NotFound`] when the upload was completed or aborted.
+    async fn list_parts(&self, multipart: &Multipart) -> StoreResult<Vec<Part>>;
+
+    /// Makes an upload in parts outlive this process. Where it does so anyway (S3), nothing.
+    async fn keep_multipart(&self, _multipart: &Multipart) -> StoreResult<()> {
+        Ok(())
+    }
+
+    /// One page of the program's own temporary objects: those whose keys begin with
+    /// [`INTERNAL_PREFIX`] and then `below`, in UTF-8 byte order.
+    async fn list_internal(&self, below: &str, cursor: Option<&str>) -> StoreResult<ListPage>;
 }

@@ -16,6 +16,18 @@ pub(super) struct Bounds {
     pub(super) names: usize,
     /// Objects looked at, deleted ones among them, before a page ends short. Some 10 µs each.
     pub(super) objects: usize,
+    /// Lists the program's own temporary objects, and no others; else all others.
+    pub(super) internal: bool,
+}
+
+impl Bounds {
+    /// Of a listing of the program's own temporary objects.
+    pub(super) fn internal() -> Self {
+        Self {
+            internal: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Bounds {
@@ -23,6 +35,7 @@ impl Default for Bounds {
         Self {
             names: 2_048,
             objects: 10_000,
+            internal: false,
         }
     }
 }
@@ -39,6 +52,7 @@ pub(super) fn page(root: &Path, query: &ListQuery, bounds: &Bounds) -> StoreResu
     let mut scope = Scope {
         prefix: query.prefix.clone(),
         after,
+        internal: bounds.internal,
     };
     let delimiter = query.delimiter.as_deref().filter(|text| !text.is_empty());
     let limit = usize::from(query.limit.max(1));
@@ -260,7 +274,7 @@ mod tests {
             for prefix in ["", &prefix] {
                 let want = model(&live, prefix, delimiter.filter(|text| !text.is_empty()));
                 let query = query(prefix, delimiter, limit);
-                let bounds = Bounds { names, objects };
+                let bounds = Bounds { names, objects, internal: false };
                 prop_assert_eq!(all_pages(root.path(), query, &bounds), want);
             }
         }

@@ -10,6 +10,7 @@
 //! ```
 
 mod commit;
+mod journal;
 mod layout;
 mod list;
 mod multipart;
@@ -27,11 +28,12 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
-    Attributes, ByteRange, Condition, Download, ListPage, ListQuery, Multipart, ObjectKey,
+    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart, ObjectKey,
     ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
 };
 use commit::KeyLocks;
@@ -54,12 +56,17 @@ struct Tree {
 }
 
 impl FsStore {
+    /// [`FsStore::open_keeping`] uploads for a week.
+    pub fn open(data_dir: &Path) -> io::Result<Arc<Self>> {
+        Self::open_keeping(data_dir, Duration::from_hours(7 * 24))
+    }
+
     /// Opens the store in `data_dir`, which is made where it does not exist, and removes what a
-    /// killed process left half-written, uploads in parts included: nothing can resume them yet.
-    /// Blocking; for the program's start.
+    /// killed process left half-written, but for the uploads in parts that were to outlive it and
+    /// are not older than `expiry`. Blocking; for the program's start.
     ///
     /// Fails with [`io::ErrorKind::ResourceBusy`] while another process uses the directory.
-    pub fn open(data_dir: &Path) -> io::Result<Arc<Self>> {
+    pub fn open_keeping(data_dir: &Path, expiry: Duration) -> io::Result<Arc<Self>> {
         fs::create_dir_all(data_dir)?;
         let data_dir = data_dir.canonicalize()?;
         let objects = data_dir.join("objects");
@@ -78,7 +85,8 @@ impl FsStore {
             }
             TryLockError::Error(error) => error,
         })?;
-        temp::sweep(&tmp)?;
+        let uploads = Uploads::restore(&tmp, expiry)?;
+        temp::sweep(&tmp, |upload_id| uploads.has(upload_id))?;
         // The directory itself may be new too.
         for dir in data_dir.ancestors().take(2) {
             // A parent that only others may read is not ours to sync, and was not made by us.
@@ -92,7 +100,7 @@ impl FsStore {
                 objects,
                 tmp,
                 locks: KeyLocks::new(),
-                uploads: Uploads::default(),
+                uploads,
                 _lock: lock,
             }),
         }))
@@ -247,6 +255,27 @@ impl Store for FsStore {
             Ok(())
         })
         .await
+    }
+
+    async fn list_parts(&self, multipart: &Multipart) -> StoreResult<Vec<Part>> {
+        let multipart = multipart.clone();
+        self.run(move |tree| tree.list_parts(&multipart)).await
+    }
+
+    async fn keep_multipart(&self, multipart: &Multipart) -> StoreResult<()> {
+        let multipart = multipart.clone();
+        self.run(move |tree| tree.keep_multipart(&multipart)).await
+    }
+
+    async fn list_internal(&self, below: &str, cursor: Option<&str>) -> StoreResult<ListPage> {
+        let query = ListQuery {
+            prefix: format!("{INTERNAL_PREFIX}{below}"),
+            delimiter: None,
+            limit: 1000,
+            cursor: cursor.map(str::to_owned),
+        };
+        self.run(move |tree| list::page(&tree.objects, &query, &list::Bounds::internal()))
+            .await
     }
 }
 

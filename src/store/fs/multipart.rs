@@ -1,21 +1,34 @@
 //! Uploads in parts: one temporary file, each part written at its offset, so that completing
-//! moves no byte. What is known of an upload is kept in memory: the directory is locked by this
-//! process, and a restart removes uploads that had begun, as nothing can resume them yet.
+//! moves no byte. A part that is sent again while the first is confirmed goes into a file of its
+//! own until it is confirmed too: as on S3, one that fails takes nothing away.
+//!
+//! What is known of an upload is kept in memory, and of those that outlive the process in a
+//! journal as well: the directory is locked by this process, so memory is always right.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use chrono::Utc;
+
+use super::journal::{self, Head, Journal, Line};
 use super::payload::Sink;
 use super::temp::{self, TempFile, TempPath};
-use super::{Tree, fault, trailer};
+use super::{Tree, commit, fault, trailer};
 use crate::store::{
-    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, StoreError, StoreResult,
+    Attributes, Condition, KeyRules, Multipart, ObjectKey, ObjectMeta, Part, StoreError,
+    StoreResult,
 };
 
 /// S3's limit for parts of an upload.
 const MAX_PARTS: u32 = 10_000;
+
+/// Bytes copied at once from a part's own file to its place.
+const COPY: usize = 256 * 1024;
 
 /// Uploads that have begun, by id.
 #[derive(Default)]
@@ -23,26 +36,32 @@ pub(super) struct Uploads(Mutex<HashMap<String, Arc<Upload>>>);
 
 /// An upload that has begun.
 struct Upload {
+    id: String,
     key: ObjectKey,
     attributes: Attributes,
     part_size: u64,
+    /// The directory of its files.
+    tmp: PathBuf,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The file; None once it is an object, or gone.
-    data: Option<TempPath>,
+    /// Whether the data is still there, and not an object or gone.
+    open: bool,
+    /// Set for an upload that outlives the process.
+    journal: Option<Journal>,
     parts: HashMap<u32, Slot>,
+    /// Counts the writers. The newest one of a part alone may write: one whose caller has gone
+    /// may still have a block under way.
+    writers: u64,
 }
 
-/// One part's place in the file.
+/// One part's place.
 #[derive(Default)]
 struct Slot {
-    /// Counts the writers of this part. The newest one alone may write: one whose caller has
-    /// gone may still have a block under way.
     writer: u64,
-    /// What was said to be stored; None while it is being written, again or for the first time.
-    confirmed: Option<Part>,
+    /// What was said to be stored, and where it lies.
+    confirmed: Option<Line>,
 }
 
 impl Uploads {
@@ -58,19 +77,123 @@ impl Uploads {
             .cloned()
             .ok_or(StoreError::NotFound)
     }
+
+    pub(super) fn has(&self, upload_id: &str) -> bool {
+        self.lock().contains_key(upload_id)
+    }
+
+    /// The uploads that an earlier process kept and that are not older than `expiry`.
+    pub(super) fn restore(tmp: &Path, expiry: Duration) -> io::Result<Self> {
+        let oldest = Utc::now().timestamp() - i64::try_from(expiry.as_secs()).unwrap_or(i64::MAX);
+        let mut uploads = HashMap::new();
+        for id in temp::multiparts(tmp, journal::SUFFIX)? {
+            let path = temp::multipart_path(tmp, &id, journal::SUFFIX);
+            let Some((journal, head, lines)) = Journal::open(path)? else {
+                continue;
+            };
+            let data = temp::multipart_path(tmp, &id, "");
+            let (Ok(data), Ok(key)) = (fs::metadata(data), KeyRules::default().readable(&head.key))
+            else {
+                continue;
+            };
+            if head.begun < oldest {
+                continue;
+            }
+            let mut parts: HashMap<u32, Slot> = HashMap::new();
+            for line in lines {
+                let place = match &line.aside {
+                    // No path of anyone's making: only a name that we give.
+                    Some(suffix) if !suffix.starts_with('.') || suffix.contains('/') => continue,
+                    Some(suffix) => fs::metadata(temp::multipart_path(tmp, &id, suffix))
+                        .is_ok_and(|file| file.len() == line.size),
+                    None => {
+                        let end = u64::from(line.number.saturating_sub(1)) * head.part_size + line.size;
+                        end <= data.len()
+                    }
+                };
+                let slot = parts.entry(line.number).or_default();
+                slot.confirmed = Some(line).filter(|_| place);
+            }
+            let state = State {
+                open: true,
+                journal: Some(journal),
+                parts,
+                // Above all that are in names.
+                writers: u64::from(Utc::now().timestamp().unsigned_abs() as u32) << 20,
+            };
+            let upload = Upload {
+                id: id.clone(),
+                key,
+                attributes: head.attributes,
+                part_size: head.part_size,
+                tmp: tmp.to_owned(),
+                state: Mutex::new(state),
+            };
+            uploads.insert(id, Arc::new(upload));
+        }
+        Ok(Self(Mutex::new(uploads)))
+    }
 }
 
 impl Upload {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn path(&self, suffix: &str) -> PathBuf {
+        temp::multipart_path(&self.tmp, &self.id, suffix)
+    }
+
+    /// The data's file. It belongs to the upload as long as `state` is open.
+    fn open(&self, state: &State) -> StoreResult<File> {
+        if !state.open {
+            return Err(StoreError::NotFound);
+        }
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).open(self.path(""));
+        file.map_err(fault)
+    }
+
+    fn remove(&self, suffix: &str) {
+        let path = self.path(suffix);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::warn!("temporary file {} stays: {error}", path.display());
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes everything but the data. The journal first: without it the rest is nobody's.
+    fn close(&self, state: &mut State) {
+        state.open = false;
+        if state.journal.take().is_some() {
+            self.remove(journal::SUFFIX);
+        }
+        for slot in state.parts.values() {
+            if let Some(suffix) = slot.confirmed.as_ref().and_then(|line| line.aside.as_ref()) {
+                self.remove(suffix);
+            }
+        }
+        state.parts.clear();
+    }
+
+    /// Removes all of it.
+    fn discard(&self, state: &mut State) {
+        if state.open {
+            self.close(state);
+            self.remove("");
+        }
+    }
 }
 
-impl State {
-    fn open(&self) -> StoreResult<File> {
-        let path = self.data.as_ref().and_then(TempPath::path);
-        let path = path.ok_or(StoreError::NotFound)?;
-        OpenOptions::new().write(true).open(path).map_err(fault)
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // The process ends, or nobody has it any more; what has a journal stays for the next.
+        let mut state = self.lock();
+        if state.journal.is_none() {
+            self.discard(&mut state);
+        }
     }
 }
 
@@ -89,15 +212,19 @@ impl Tree {
         // Said at once rather than when all bytes are here.
         trailer::encode(u64::MAX, &attributes)?;
         let upload_id = temp::random_name().map_err(fault)?;
-        let TempFile { path, .. } =
-            TempFile::for_multipart(&self.tmp, &upload_id).map_err(fault)?;
+        let mut data = TempFile::for_multipart(&self.tmp, &upload_id, "").map_err(fault)?;
+        data.path.renamed();
         let upload = Upload {
+            id: upload_id.clone(),
             key: key.clone(),
             attributes,
             part_size,
+            tmp: self.tmp.clone(),
             state: Mutex::new(State {
-                data: Some(path),
+                open: true,
+                journal: None,
                 parts: HashMap::new(),
+                writers: 0,
             }),
         };
         self.uploads
@@ -111,7 +238,51 @@ impl Tree {
         })
     }
 
-    /// Begins part `number` of `size` bytes. A part sent before is no longer confirmed.
+    /// Begins the upload's journal.
+    pub(super) fn keep_multipart(&self, multipart: &Multipart) -> StoreResult<()> {
+        let upload = self.uploads.find(multipart)?;
+        let mut state = upload.lock();
+        if !state.open {
+            return Err(StoreError::NotFound);
+        }
+        if state.journal.is_some() {
+            return Ok(());
+        }
+        let head = Head {
+            key: upload.key.as_str().to_owned(),
+            part_size: upload.part_size,
+            begun: Utc::now().timestamp(),
+            attributes: upload.attributes.clone(),
+        };
+        let mut journal = Journal::create(&self.tmp, &upload.id, &head).map_err(fault)?;
+        for line in state
+            .parts
+            .values()
+            .filter_map(|slot| slot.confirmed.as_ref())
+        {
+            journal.append(line).map_err(fault)?;
+        }
+        state.journal = Some(journal);
+        Ok(())
+    }
+
+    /// What is confirmed, in order of the numbers.
+    pub(super) fn list_parts(&self, multipart: &Multipart) -> StoreResult<Vec<Part>> {
+        let upload = self.uploads.find(multipart)?;
+        let state = upload.lock();
+        if !state.open {
+            return Err(StoreError::NotFound);
+        }
+        let confirmed = state
+            .parts
+            .values()
+            .filter_map(|slot| slot.confirmed.as_ref());
+        let mut parts: Vec<Part> = confirmed.map(Line::part).collect();
+        parts.sort_by_key(|part| part.number);
+        Ok(parts)
+    }
+
+    /// Begins part `number` of `size` bytes. One sent before stays until this one is confirmed.
     pub(super) fn begin_part(
         &self,
         multipart: &Multipart,
@@ -126,17 +297,32 @@ impl Tree {
             let text = format!("{size} bytes in a part of {}", upload.part_size);
             return Err(StoreError::TooLarge(text.into()));
         }
-        let start = u64::from(number - 1) * upload.part_size;
         let mut state = upload.lock();
-        let file = state.open()?;
+        let data = upload.open(&state)?;
+        state.writers += 1;
+        let writer = state.writers;
         let slot = state.parts.entry(number).or_default();
-        slot.writer += 1;
-        slot.confirmed = None;
-        let writer = slot.writer;
+        let in_place = slot
+            .confirmed
+            .as_ref()
+            .is_some_and(|line| line.aside.is_none());
+        let aside = if in_place {
+            let suffix = format!(".{number}-{writer}");
+            let file = TempFile::for_multipart(&self.tmp, &upload.id, &suffix).map_err(fault)?;
+            Some((suffix, file))
+        } else {
+            None
+        };
+        slot.writer = writer;
         drop(state);
+        let (file, start, aside) = match aside {
+            Some((suffix, TempFile { file, path })) => (file, 0, Some((suffix, path))),
+            None => (data, u64::from(number - 1) * upload.part_size, None),
+        };
         Ok(PartWriter {
             upload,
             file,
+            aside,
             number,
             writer,
             start,
@@ -154,12 +340,17 @@ impl Tree {
         let size = total(parts, upload.part_size)?;
         // Held to the end: no part may be written into what becomes an object.
         let mut state = upload.lock();
-        let file = state.open()?;
+        let file = upload.open(&state)?;
         for part in parts {
             let slot = state.parts.get(&part.number);
-            if slot.and_then(|slot| slot.confirmed.as_ref()) != Some(part) {
+            let confirmed = slot.and_then(|slot| slot.confirmed.as_ref());
+            if confirmed.map(Line::part).as_ref() != Some(part) {
                 let text = format!("part {} is not the one stored last", part.number);
                 return Err(StoreError::Conflict(text.into()));
+            }
+            if let Some(suffix) = confirmed.and_then(|line| line.aside.as_ref()) {
+                let start = u64::from(part.number - 1) * upload.part_size;
+                copy(&upload.path(suffix), &file, start).map_err(fault)?;
             }
         }
         if file.metadata().map_err(fault)?.len() < size {
@@ -170,12 +361,10 @@ impl Tree {
         let tail = trailer::encode(size, &upload.attributes)?;
         file.write_all_at(&tail, size).map_err(fault)?;
         file.sync_all().map_err(fault)?;
-        let data = state.data.as_mut().ok_or(StoreError::NotFound)?;
-        let from = data.path().ok_or(StoreError::NotFound)?;
         let attributes = upload.attributes.clone();
-        let meta = self.commit(from, &upload.key, size, attributes, condition)?;
-        data.renamed();
-        state.data = None;
+        let from = upload.path("");
+        let meta = self.commit(&from, &upload.key, size, attributes, condition)?;
+        upload.close(&mut state);
         self.uploads.lock().remove(&multipart.upload_id);
         Ok(meta)
     }
@@ -183,8 +372,24 @@ impl Tree {
     pub(super) fn abort_multipart(&self, multipart: &Multipart) {
         if let Ok(upload) = self.uploads.find(multipart) {
             self.uploads.lock().remove(&multipart.upload_id);
-            upload.lock().data = None;
+            upload.discard(&mut upload.lock());
         }
+    }
+}
+
+/// Writes the file at `from` into `to` from `start` on. May be repeated after a crash: until the
+/// whole is an object, what counts is `from`.
+fn copy(from: &Path, to: &File, start: u64) -> io::Result<()> {
+    let from = File::open(from)?;
+    let mut block = vec![0; COPY];
+    let mut done = 0;
+    loop {
+        let count = from.read_at(&mut block, done)?;
+        let Some(bytes) = block.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(());
+        };
+        to.write_all_at(bytes, start + done)?;
+        done += count as u64;
     }
 }
 
@@ -210,9 +415,11 @@ fn total(parts: &[Part], part_size: u64) -> StoreResult<u64> {
 pub(super) struct PartWriter {
     upload: Arc<Upload>,
     file: File,
+    /// Set while the part's place is taken: the suffix and the guard of its own file.
+    aside: Option<(String, TempPath)>,
     number: u32,
     writer: u64,
-    /// Offset of the part.
+    /// Offset of the part in `file`.
     start: u64,
     written: u64,
 }
@@ -221,7 +428,7 @@ impl PartWriter {
     /// The upload's state and this part's slot, if this writer is still the one that counts.
     fn lock(&self) -> StoreResult<MutexGuard<'_, State>> {
         let state = self.upload.lock();
-        if state.data.is_none() {
+        if !state.open {
             return Err(StoreError::NotFound);
         }
         let slot = state.parts.get(&self.number);
@@ -232,16 +439,32 @@ impl PartWriter {
     }
 
     /// Confirms the part, its bytes durable.
-    pub(super) fn finish(self) -> StoreResult<Part> {
+    pub(super) fn finish(mut self) -> StoreResult<Part> {
         self.file.sync_data().map_err(fault)?;
-        let part = Part {
+        let aside = self.aside.take();
+        let line = Line {
             number: self.number,
             size: self.written,
             etag: temp::random_name().map_err(fault)?,
-            crc64: None,
+            aside: aside.as_ref().map(|(suffix, _)| suffix.clone()),
         };
-        if let Some(slot) = self.lock()?.parts.get_mut(&self.number) {
-            slot.confirmed = Some(part.clone());
+        let mut state = self.lock()?;
+        if let Some(journal) = &mut state.journal {
+            if aside.is_some() {
+                commit::sync(&self.upload.tmp).map_err(fault)?;
+            }
+            journal.append(&line).map_err(fault)?;
+        }
+        if let Some((_, mut guard)) = aside {
+            guard.renamed();
+        }
+        let part = line.part();
+        let before = state
+            .parts
+            .get_mut(&self.number)
+            .and_then(|slot| slot.confirmed.replace(line));
+        if let Some(suffix) = before.and_then(|line| line.aside) {
+            self.upload.remove(&suffix);
         }
         Ok(part)
     }

@@ -48,13 +48,15 @@ impl Position {
 pub(super) struct Scope {
     pub(super) prefix: String,
     pub(super) after: Option<Position>,
+    /// The program's own temporary objects, and no others; else all others.
+    pub(super) internal: bool,
 }
 
 impl Scope {
     /// Whether this key is asked for.
     pub(super) fn has_key(&self, key: &[u8]) -> bool {
         key.starts_with(self.prefix.as_bytes())
-            && !key.starts_with(INTERNAL_PREFIX.as_bytes())
+            && key.starts_with(INTERNAL_PREFIX.as_bytes()) == self.internal
             && match &self.after {
                 None => true,
                 Some(Position::Key(after)) => key > after.as_bytes(),
@@ -68,7 +70,7 @@ impl Scope {
     pub(super) fn may_lie_below(&self, start: &[u8]) -> bool {
         let prefix = self.prefix.as_bytes();
         (start.starts_with(prefix) || prefix.starts_with(start))
-            && !start.starts_with(INTERNAL_PREFIX.as_bytes())
+            && (self.internal || !start.starts_with(INTERNAL_PREFIX.as_bytes()))
             && match &self.after {
                 None => true,
                 Some(Position::Key(after)) => {
@@ -98,6 +100,7 @@ mod tests {
         let scope = |prefix: &str, after| Scope {
             prefix: prefix.into(),
             after,
+            internal: false,
         };
         assert!(!scope("b/d/", None).may_lie_below(b"a/"));
         assert!(!scope("b/d/", None).may_lie_below(b"b/c/"));

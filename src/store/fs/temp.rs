@@ -1,5 +1,6 @@
 //! Files in `tmp/` while they are written: each is removed when its guard goes, or at the next
-//! start where the process was killed. Making an object of one is `commit`'s business.
+//! start where the process was killed. Making an object of one is `commit`'s business, and which
+//! uploads in parts outlive a restart is `multipart`'s.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -59,8 +60,9 @@ impl TempFile {
         Self::create(tmp, PUT, &random_name()?)
     }
 
-    pub(super) fn for_multipart(tmp: &Path, upload_id: &str) -> io::Result<Self> {
-        Self::create(tmp, MULTIPART, upload_id)
+    /// The data of an upload in parts; with a `suffix`, what belongs to that upload beside it.
+    pub(super) fn for_multipart(tmp: &Path, upload_id: &str, suffix: &str) -> io::Result<Self> {
+        Self::create(tmp, MULTIPART, &format!("{upload_id}{suffix}"))
     }
 
     pub(super) fn for_check(tmp: &Path) -> io::Result<Self> {
@@ -81,23 +83,53 @@ impl Sink for TempFile {
     }
 }
 
-/// Removes what a killed process left. Only names of our making: with a mistaken `DATA_DIR` of
-/// `/` this directory is everybody's.
-pub(super) fn sweep(tmp: &Path) -> io::Result<()> {
+/// Where the data of an upload in parts is, or with a `suffix` what belongs to it.
+pub(super) fn multipart_path(tmp: &Path, upload_id: &str, suffix: &str) -> PathBuf {
+    tmp.join(format!("{MULTIPART}{upload_id}{suffix}"))
+}
+
+/// The uploads in parts that have a file with this suffix.
+pub(super) fn multiparts(tmp: &Path, suffix: &str) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(tmp)? {
+        let name = entry?.file_name();
+        let id = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(MULTIPART)?.strip_suffix(suffix))
+            .filter(|id| is_random_name(id));
+        found.extend(id.map(str::to_owned));
+    }
+    Ok(found)
+}
+
+/// Removes what a killed process left, but for the uploads in parts that are to be kept. Only
+/// names of our making: with a mistaken `DATA_DIR` of `/` this directory is everybody's.
+pub(super) fn sweep(tmp: &Path, keep: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(tmp)? {
         let entry = entry?;
-        if entry.file_name().to_str().is_some_and(is_ours) {
+        let name = entry.file_name();
+        let Some((purpose, id)) = name.to_str().and_then(parse) else {
+            continue;
+        };
+        if !(purpose == MULTIPART && keep(id)) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
 }
 
-fn is_ours(name: &str) -> bool {
-    [PUT, MULTIPART, CHECK]
+/// What a file of our making is for, and its random name.
+fn parse(name: &str) -> Option<(&'static str, &str)> {
+    let (purpose, rest) = [PUT, MULTIPART, CHECK]
         .into_iter()
-        .find_map(|purpose| name.strip_prefix(purpose))
-        .is_some_and(|name| name.len() == 32 && version::is_lower_hex(name))
+        .find_map(|purpose| Some((purpose, name.strip_prefix(purpose)?)))?;
+    // Files that belong to an upload in parts have a suffix after a dot.
+    let (id, suffix) = rest.split_once('.').unwrap_or((rest, ""));
+    (is_random_name(id) && (suffix.is_empty() || purpose == MULTIPART)).then_some((purpose, id))
+}
+
+fn is_random_name(name: &str) -> bool {
+    name.len() == 32 && version::is_lower_hex(name)
 }
 
 #[cfg(test)]
@@ -131,7 +163,18 @@ mod tests {
             fs::write(dir.path().join(name), b"left").unwrap();
         }
         fs::write(dir.path().join("put-letters"), b"not ours").unwrap();
-        sweep(dir.path()).unwrap();
-        assert_eq!(names(dir.path()), ["put-letters"]);
+        let kept = random_name().unwrap();
+        for suffix in ["", ".log", ".2-1"] {
+            fs::write(multipart_path(dir.path(), &kept, suffix), b"kept").unwrap();
+        }
+        sweep(dir.path(), |id| id == kept).unwrap();
+        let mut left = names(dir.path());
+        left.sort();
+        let mp = format!("mp-{kept}");
+        assert_eq!(
+            left,
+            [mp.clone(), format!("{mp}.2-1"), format!("{mp}.log"), "put-letters".into()]
+        );
+        assert_eq!(multiparts(dir.path(), ".log").unwrap(), [kept]);
     }
 }

@@ -29,7 +29,7 @@ struct Trailer {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Attributes")]
-struct AttributesForm {
+pub(super) struct AttributesForm {
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -43,7 +43,8 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => return StoreError::NotFound,
         "NoSuchBucket" => return StoreError::Refused(cause()),
         "InvalidObjectState" => return StoreError::Archived,
-        "ConditionalRequestConflict" | "OperationAborted" => return StoreError::Conflict(cause()),
+        // The part was sent again meanwhile, by a request that this one does not know of.
+        "ConditionalRequestConflict" | "OperationAborted" | "InvalidPart" | "InvalidPartOrder" => return StoreError::Conflict(cause()),
         "EntityTooLarge" => return StoreError::TooLarge(cause()),
         "KeyTooLongError" | "XMinioInvalidObjectName" => return StoreError::InvalidKey(cause()),
         "XMinioStorageFull" | "QuotaExceeded" => return StoreError::Full(cause()),

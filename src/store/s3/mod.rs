@@ -6,6 +6,7 @@ mod connect;
 mod heal;
 mod integrity;
 mod meaning;
+mod parts;
 mod request;
 mod retry;
 mod sign;
@@ -192,21 +193,9 @@ impl S3Store {
         });
         Ok((meta, span.map(|(range, _)| range), body.boxed()))
     }
-}
 
-#[async_trait]
-impl Store for S3Store {
-    async fn check(&self) -> StoreResult<()> {
-        let query = ListQuery {
-            prefix: String::new(),
-            delimiter: None,
-            limit: 1,
-            cursor: None,
-        };
-        self.list(&query).await.map(|_| ())
-    }
-
-    async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
+    /// One page of the users' objects, or of the program's own.
+    async fn page(&self, query: &ListQuery, internal: bool) -> StoreResult<ListPage> {
         let token = query
             .cursor
             .as_deref()
@@ -247,7 +236,7 @@ impl Store for S3Store {
         };
         let mut result = ListPage::default();
         for object in page.contents.unwrap_or_default() {
-            let Some(key) = strip(object.key)?.filter(|key| !is_internal(key)) else {
+            let Some(key) = strip(object.key)?.filter(|key| is_internal(key) == internal) else {
                 continue;
             };
             result.objects.push(ObjectMeta {
@@ -263,7 +252,7 @@ impl Store for S3Store {
             });
         }
         for prefix in page.common_prefixes.unwrap_or_default() {
-            if let Some(prefix) = strip(prefix.prefix)?.filter(|prefix| !is_internal(prefix)) {
+            if let Some(prefix) = strip(prefix.prefix)?.filter(|prefix| is_internal(prefix) == internal) {
                 result.prefixes.push(prefix);
             }
         }
@@ -274,6 +263,23 @@ impl Store for S3Store {
             result.next_cursor = Some(encode_cursor(&query.prefix, &token));
         }
         Ok(result)
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    async fn check(&self) -> StoreResult<()> {
+        let query = ListQuery {
+            prefix: String::new(),
+            delimiter: None,
+            limit: 1,
+            cursor: None,
+        };
+        self.list(&query).await.map(|_| ())
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
+        self.page(query, false).await
     }
 
     async fn head(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<ObjectMeta> {
@@ -372,6 +378,20 @@ impl Store for S3Store {
         let version = self.complete(multipart, parts, condition).await?;
         // S3 dates such an object by its beginning and only HEAD tells.
         self.head(&multipart.key, version.as_ref()).await
+    }
+
+    async fn list_parts(&self, multipart: &Multipart) -> StoreResult<Vec<Part>> {
+        self.stored_parts(multipart).await
+    }
+
+    async fn list_internal(&self, below: &str, cursor: Option<&str>) -> StoreResult<ListPage> {
+        let query = ListQuery {
+            prefix: format!("{INTERNAL_PREFIX}{below}"),
+            delimiter: None,
+            limit: 1000,
+            cursor: cursor.map(str::to_owned),
+        };
+        self.page(&query, true).await
     }
 
     async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()> {

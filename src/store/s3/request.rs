@@ -19,13 +19,13 @@ use crate::store::{
 };
 
 impl S3Store {
-    fn request(&self, method: &str, key: &ObjectKey) -> SignedRequest {
+    pub(super) fn request(&self, method: &str, key: &ObjectKey) -> SignedRequest {
         let path = format!("/{}/{}", self.settings.bucket, self.full(key));
         SignedRequest::new(method, "s3", &self.settings.region, &path)
     }
 
     /// Signs and sends; anything but a success is an error by meaning.
-    async fn send(
+    pub(super) async fn send(
         &self,
         mut request: SignedRequest,
         content_sha256: &str,
