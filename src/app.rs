@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::server::Phase;
 use crate::store::{KeyRules, Store};
+use crate::upload::resume::Live;
 use crate::upload::{Budget, Engine};
 
 /// Shared by all workers.
@@ -20,6 +21,8 @@ pub struct Process {
     pub phase: Phase,
     /// Memory for uploads.
     pub budget: Budget,
+    /// Requests that are adding to resumable uploads.
+    pub live: Live,
     /// What is known of the store.
     pub health: StoreHealth,
     /// When the process started.
@@ -35,6 +38,7 @@ impl Process {
         Ok(Self {
             phase: Phase::default(),
             budget: Budget::new(config.upload.buffer_bytes),
+            live: Live::default(),
             health: StoreHealth::default(),
             started: Instant::now(),
             ids: RequestIds {

@@ -47,6 +47,24 @@ pub enum Error {
         /// The type it takes.
         want: &'static str,
     },
+    /// tus: the bytes of the request are not those that its `Upload-Checksum` is of.
+    TusChecksumMismatch,
+    /// The bytes of a resumable upload do not go on where it ends.
+    OffsetMismatch {
+        /// Where it ends.
+        expected: u64,
+        /// Where the request would go on.
+        provided: u64,
+    },
+    /// A resumable upload's length is not the one that was said before, or not that of its bytes.
+    InconsistentLength,
+    /// The resumable upload is complete: nothing can be added.
+    UploadCompleted,
+    /// tus: another version of the protocol.
+    TusVersion,
+    /// tus: the offset cannot be told now, because the store does not say it. Clients of tus ask
+    /// again after a 423, and begin anew after a 503.
+    OffsetUnknown(StoreError),
     /// A condition of the request does not hold.
     PreconditionFailed,
     /// No memory is left for this upload, and none came free in time.
@@ -134,6 +152,41 @@ impl Error {
                 "precondition_failed",
                 "The object exists already, is not there, or has changed meanwhile.",
             ),
+            Self::TusChecksumMismatch => {
+                let status = StatusCode::from_u16(460).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+                (
+                    status,
+                    "checksum_mismatch",
+                    "The bytes that came are not those of the checksum. None of them counts.",
+                )
+            }
+            Self::OffsetMismatch { expected, provided } => {
+                return Problem {
+                    status: StatusCode::CONFLICT,
+                    code: "offset_mismatch",
+                    detail: format!("The upload ends at {expected}, not at {provided}."),
+                };
+            }
+            Self::InconsistentLength => (
+                StatusCode::BAD_REQUEST,
+                "inconsistent_length",
+                "The upload's length is not the one said before, or not that of its bytes.",
+            ),
+            Self::UploadCompleted => (
+                StatusCode::BAD_REQUEST,
+                "upload_completed",
+                "The upload is complete. Nothing can be added to it.",
+            ),
+            Self::TusVersion => (
+                StatusCode::PRECONDITION_FAILED,
+                "tus_version",
+                "This server speaks version 1.0.0 of tus.",
+            ),
+            Self::OffsetUnknown(_) => (
+                StatusCode::LOCKED,
+                "offset_unknown",
+                "The store does not say now how far the upload is. Ask again in a moment.",
+            ),
             Self::BudgetSpent => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -208,6 +261,27 @@ impl Error {
         }
     }
 
+    /// Type and title where a specification gives the failure a name of its own (section
+    /// "Problem Types" of draft-ietf-httpbis-resumable-upload).
+    fn problem_type(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::OffsetMismatch { .. } => (
+                "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+                Some("Mismatching Upload Offset"),
+            ),
+            Self::InconsistentLength => (
+                "https://iana.org/assignments/http-problem-types#inconsistent-upload-length",
+                Some("Inconsistent Upload Length Values"),
+            ),
+            Self::UploadCompleted => (
+                "https://iana.org/assignments/http-problem-types#completed-upload",
+                Some("Upload Is Completed"),
+            ),
+            Self::TusChecksumMismatch => ("about:blank", Some("Checksum Mismatch")),
+            _ => ("about:blank", None),
+        }
+    }
+
     /// The answer that the client gets.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
@@ -216,15 +290,21 @@ impl Error {
             code,
             detail,
         } = self.problem();
+        let (problem_type, title) = self.problem_type();
         let mut document = json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or("Error"),
+            "type": problem_type,
+            "title": title.or(status.canonical_reason()).unwrap_or("Error"),
             "status": status.as_u16(),
             "detail": detail,
             "code": code,
         });
-        if let Self::Partial { stored, .. } = &self {
-            document["stored"] = Value::Array(stored.clone());
+        match &self {
+            Self::Partial { stored, .. } => document["stored"] = Value::Array(stored.clone()),
+            Self::OffsetMismatch { expected, provided } => {
+                document["expected-offset"] = json!(expected);
+                document["provided-offset"] = json!(provided);
+            }
+            _ => {}
         }
         let mut response = Response::new(Body::full(Bytes::from(document.to_string())));
         *response.status_mut() = status;
@@ -246,9 +326,18 @@ impl Error {
                     headers.insert(CONTENT_RANGE, value);
                 }
             }
+            Self::OffsetMismatch { expected, .. } => {
+                headers.insert("upload-offset", HeaderValue::from(*expected));
+            }
+            Self::TusVersion => {
+                headers.insert("tus-version", HeaderValue::from_static("1.0.0"));
+            }
             _ => {}
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
+        ) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
         response
@@ -257,14 +346,14 @@ impl Error {
     /// Whether someone who runs the server should look at it.
     #[must_use]
     pub fn is_ours(&self) -> bool {
-        self.problem().status.is_server_error()
+        matches!(self, Self::OffsetUnknown(_)) || self.problem().status.is_server_error()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Store(error) => error.fmt(f),
+            Self::Store(error) | Self::OffsetUnknown(error) => error.fmt(f),
             Self::BodyBroken(cause) => write!(f, "the request's body broke off: {cause}"),
             Self::Partial { cause, stored } => write!(f, "{cause} (after {})", stored.len()),
             other => f.write_str(&other.problem().detail),
@@ -275,7 +364,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Store(error) => Some(error),
+            Self::Store(error) | Self::OffsetUnknown(error) => Some(error),
             Self::BodyBroken(cause) => Some(cause.as_ref()),
             Self::Partial { cause, .. } => Some(cause.as_ref()),
             _ => None,
@@ -313,6 +402,10 @@ mod tests {
             (Error::ClientSilent, 408),
             (Error::Store(StoreError::Archived), 409),
             (Error::Store(StoreError::Conflict(cause())), 409),
+            (Error::InconsistentLength, 400),
+            (Error::UploadCompleted, 400),
+            (Error::OffsetUnknown(StoreError::Timeout(cause())), 423),
+            (Error::TusChecksumMismatch, 460),
             (Error::PreconditionFailed, 412),
             (Error::TooLarge { limit: 1 }, 413),
             (Error::UnsupportedMediaType { want: "x" }, 415),

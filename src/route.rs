@@ -6,6 +6,8 @@
 //! | `/upload` | POST | [`Route::Upload`] |
 //! | `/files` | GET, HEAD, DELETE | [`Route::Files`]: a listing, or one object by `?key=` |
 //! | `/files/{key}` | GET, HEAD, PUT, DELETE | [`Route::File`] |
+//! | `/uploads` | OPTIONS, POST | [`Route::Uploads`]: begins a resumable upload |
+//! | `/uploads/{id}` | OPTIONS, HEAD, PATCH, DELETE | [`Route::Resumable`] |
 //! | `/health`, `/healthz`, `/livez` | GET, HEAD | [`Route::Health`] |
 //! | `/ready`, `/readyz` | GET, HEAD | [`Route::Ready`] |
 //!
@@ -32,6 +34,10 @@ pub enum Route<'a> {
     Files,
     /// One object; its key still percent-encoded.
     File(&'a str),
+    /// Where resumable uploads begin.
+    Uploads,
+    /// One resumable upload, by its id.
+    Resumable(&'a str),
     /// Liveness.
     Health,
     /// Readiness.
@@ -47,6 +53,8 @@ impl Route<'_> {
             Self::Upload => "/upload",
             Self::Files => "/files",
             Self::File(_) => "/files/{key}",
+            Self::Uploads => "/uploads",
+            Self::Resumable(_) => "/uploads/{id}",
             Self::Health => "/health",
             Self::Ready => "/ready",
         }
@@ -58,6 +66,8 @@ impl Route<'_> {
         match self {
             Self::Asset(_) | Self::Base | Self::Health | Self::Ready => "GET, HEAD",
             Self::Upload => "POST",
+            Self::Uploads => "OPTIONS, POST",
+            Self::Resumable(_) => "OPTIONS, HEAD, PATCH, DELETE",
             Self::Files => "GET, HEAD, DELETE",
             Self::File(_) => "GET, HEAD, PUT, DELETE",
         }
@@ -85,11 +95,13 @@ pub fn find<'a>(base_path: &str, path: &'a str) -> Option<Route<'a>> {
     Some(match path {
         "upload" => Route::Upload,
         "files" => Route::Files,
+        "uploads" | "uploads/" => Route::Uploads,
         "health" | "healthz" | "livez" => Route::Health,
         "ready" | "readyz" => Route::Ready,
-        _ => match path.strip_prefix("files/") {
-            Some(key) => Route::File(key),
-            None => Route::Asset(assets::find(path)?),
+        _ => match (path.strip_prefix("files/"), path.strip_prefix("uploads/")) {
+            (Some(key), _) => Route::File(key),
+            (_, Some(id)) => Route::Resumable(id),
+            (None, None) => Route::Asset(assets::find(path)?),
         },
     })
 }
@@ -161,6 +173,8 @@ mod tests {
         assert_eq!(name("", "/upload"), Some("/upload"));
         assert_eq!(name("", "/files"), Some("/files"));
         assert_eq!(name("", "/files/a/b"), Some("/files/{key}"));
+        assert_eq!(name("", "/uploads"), Some("/uploads"));
+        assert_eq!(name("", "/uploads/x"), Some("/uploads/{id}"));
         assert_eq!(name("", "/livez"), Some("/health"));
         assert_eq!(name("", "/readyz"), Some("/ready"));
         assert_eq!(name("", "/nothing"), None);

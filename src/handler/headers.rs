@@ -25,6 +25,12 @@ pub(super) fn type_of(key: &ObjectKey) -> String {
         .to_owned()
 }
 
+/// A content type that is given in some other way than by its header.
+pub(super) fn content_type(text: &str) -> Result<String, Error> {
+    let value = HeaderValue::try_from(text).map_err(|_| invalid("Content-Type", "is no text"))?;
+    visible("Content-Type", &value)
+}
+
 /// What is kept of a PUT's headers.
 ///
 /// Fails with `invalid_header` for a value that could not be given back as it came.

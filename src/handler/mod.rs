@@ -3,11 +3,13 @@
 
 pub mod assets;
 mod conditions;
+pub mod cors;
 mod download;
 mod files;
 mod headers;
 mod health;
 mod object;
+pub mod resumable;
 mod upload;
 
 use std::sync::Arc;
@@ -24,14 +26,14 @@ use crate::error::Error;
 use crate::route::{self, Query, Route};
 
 /// Answers a request whose route takes its method. Body bytes are added to `received` as they
-/// are read.
+/// are read. The method may be another than the request's: see [`resumable::method`].
 pub async fn handle(
     app: Arc<App>,
     route: Route<'_>,
+    method: Method,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
 ) -> Result<Response<Body>, Error> {
-    let method = request.method().clone();
     match route {
         Route::Asset(asset) => Ok(assets::respond(
             asset,
@@ -43,6 +45,14 @@ pub async fn handle(
         Route::Ready => Ok(health::ready(&app)),
         Route::Upload => {
             let work = upload::form(Arc::clone(&app), request, received);
+            to_the_end(&app, work).await
+        }
+        Route::Uploads => {
+            let work = resumable::collection(Arc::clone(&app), method, request, received);
+            to_the_end(&app, work).await
+        }
+        Route::Resumable(id) => {
+            let work = resumable::one(Arc::clone(&app), id.to_owned(), method, request, received);
             to_the_end(&app, work).await
         }
         Route::Files => {

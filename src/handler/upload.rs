@@ -129,7 +129,7 @@ async fn store_one(
 
 /// The key of a form's file: its name's last segment, since some browsers send whole paths, below
 /// the prefix, joined with exactly one slash.
-fn key_of(app: &App, prefix: Option<&str>, name: &str) -> Result<ObjectKey, Error> {
+pub(super) fn key_of(app: &App, prefix: Option<&str>, name: &str) -> Result<ObjectKey, Error> {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     // Checked by itself: below a prefix an empty name would become the prefix's own key.
     app.keys.writable(name)?;

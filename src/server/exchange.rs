@@ -19,6 +19,8 @@ use super::io::InService;
 use crate::app::App;
 use crate::body::{Body, BoxError};
 use crate::error::Error;
+use crate::handler::cors::Cors;
+use crate::handler::resumable::{self, Marks};
 use crate::handler;
 use crate::route;
 
@@ -57,19 +59,24 @@ pub(super) async fn serve(
     let path = request.uri().path().to_owned();
     let found = check_request(&request)
         .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
+    let cors = Cors::of(&app.process.config.allowed_origins, request.headers());
+    let marks = Marks::of(&app, found.as_ref().ok(), request.headers());
     let outcome = match found {
         Ok(route) => {
             log.route = route.name();
-            match route.check(&method) {
-                Ok(()) => {
-                    let handling = handler::handle(Arc::clone(&app), route, request, received);
-                    AssertUnwindSafe(handling)
-                        .catch_unwind()
-                        .await
-                        .unwrap_or(Err(Error::Panicked))
+            let meant = resumable::method(route, &request);
+            let answer = async {
+                if let Some(answer) = cors.preflight(&request) {
+                    return Ok(answer);
                 }
-                Err(error) => Err(error),
-            }
+                let meant = meant?;
+                route.check(&meant)?;
+                handler::handle(Arc::clone(&app), route, meant, request, received).await
+            };
+            AssertUnwindSafe(answer)
+                .catch_unwind()
+                .await
+                .unwrap_or(Err(Error::Panicked))
         }
         Err(error) => Err(error),
     };
@@ -89,7 +96,9 @@ pub(super) async fn serve(
     if method == Method::HEAD {
         drop_body(&mut response);
     }
+    marks.add_to(&mut response);
     let headers = response.headers_mut();
+    cors.add_to(headers);
     if let Ok(id) = HeaderValue::try_from(&log.id) {
         headers.insert(X_REQUEST_ID, id);
     }

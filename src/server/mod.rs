@@ -1,5 +1,5 @@
-//! The server: binds, starts an arbiter and its workers, checks the store in the background,
-//! runs until a signal. What requests get is `handler`'s business.
+//! The server: binds, starts an arbiter and its workers, checks the store and sweeps expired
+//! uploads in the background, runs until a signal. What requests get is `handler`'s business.
 
 mod arbiter;
 mod connection;
@@ -20,7 +20,8 @@ pub use phase::Phase;
 use worker::Run;
 
 use crate::app::{App, Process};
-use crate::store::Backend;
+use crate::store::{Backend, KeyRules};
+use crate::upload::resume::sweep;
 
 /// A server that has its port and its store, and serves when it is told to.
 pub struct Server {
@@ -55,7 +56,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            // The background check of a local store writes a file now and then.
+            // The background check of a local store writes a file now and then, and the sweeper reads.
             .max_blocking_threads(1)
             .build()?;
         let max_connections = limits::connections(process.config.max_connections);
@@ -68,6 +69,9 @@ impl Server {
                 worker::serve(app, threads, inbox)
             }
         });
+        let rules = KeyRules {
+            prefix_len: process.config.key_prefix.len(),
+        };
         runtime.block_on(async {
             let signals = Signals::listen()?;
             let address = listener.local_addr()?;
@@ -80,6 +84,7 @@ impl Server {
             tokio::select! {
                 () = arbiter.run(signals) => {}
                 never = watch::store(&process, backend.open()) => match never {},
+                never = sweep::run(backend.open(), rules, process.config.upload.expiry) => match never {},
             }
             Ok(())
         })

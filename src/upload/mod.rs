@@ -6,6 +6,7 @@
 mod budget;
 mod multipart;
 mod part;
+pub mod resume;
 mod settle;
 mod source;
 

@@ -8,23 +8,43 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::part::{Cutter, Gathered, Room};
+use super::resume::Plain;
 use super::{Engine, Stored, Upload, check_whole, short, stream_payload, total};
 use crate::config::MAX_PARTS;
 use crate::error::Error;
 use crate::store::{Multipart, Part, Payload, Store, StoreResult};
 
 /// The parts of one upload that are on their way or done.
-struct Flight {
+pub(super) struct Flight {
     store: Arc<dyn Store>,
     multipart: Multipart,
     most: usize,
     sending: FuturesUnordered<BoxFuture<'static, StoreResult<Part>>>,
-    done: Vec<Part>,
+    pub(super) done: Vec<Part>,
 }
 
 impl Flight {
+    /// At most `most` parts on their way at once.
+    pub(super) fn new(store: Arc<dyn Store>, multipart: Multipart, most: usize) -> Self {
+        Self {
+            store,
+            multipart,
+            most,
+            sending: FuturesUnordered::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// Waits for all parts that are on their way.
+    pub(super) async fn land_all(&mut self) -> Result<(), Error> {
+        while !self.sending.is_empty() {
+            self.land().await?;
+        }
+        Ok(())
+    }
+
     /// Sends a gathered part; waits first while as many as allowed are on their way.
-    async fn send(&mut self, number: u32, blocks: Vec<Bytes>) -> Result<(), Error> {
+    pub(super) async fn send(&mut self, number: u32, blocks: Vec<Bytes>) -> Result<(), Error> {
         while self.sending.len() >= self.most {
             self.land().await?;
         }
@@ -47,7 +67,7 @@ impl Flight {
     }
 
     /// Waits for `work` while parts go on; a part that fails ends the wait.
-    async fn during<T>(
+    pub(super) async fn during<T>(
         &mut self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
@@ -74,18 +94,12 @@ impl Engine {
         first: Option<Vec<Bytes>>,
     ) -> Result<Stored, Error> {
         let part_size = self.part_size(length);
-        let (multipart, existed) = tokio::join!(
-            self.store
-                .create_multipart(upload.key, upload.attributes, part_size),
+        let (begun, existed) = tokio::join!(
+            self.begin_parts(upload, part_size),
             self.existed(upload),
         );
-        let mut flight = Flight {
-            store: Arc::clone(&self.store),
-            multipart: multipart?,
-            most: self.config.concurrency,
-            sending: FuturesUnordered::new(),
-            done: Vec::new(),
-        };
+        let (multipart, state) = begun?;
+        let mut flight = Flight::new(Arc::clone(&self.store), multipart, self.config.concurrency);
         let sent = match length {
             Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
             None => self.send_unknown(&mut flight, &mut cutter, first).await,
@@ -108,12 +122,38 @@ impl Engine {
             Err(error) => Err(error),
         };
         match completed {
-            Ok(meta) => Ok(Stored {
-                meta,
-                created: !existed.unwrap_or(false),
-            }),
+            Ok(meta) => {
+                state.remove().await;
+                Ok(Stored {
+                    meta,
+                    created: !existed.unwrap_or(false),
+                })
+            }
             Err(error) => {
-                if let Err(failed) = self.store.abort_multipart(&flight.multipart).await {
+                match self.store.abort_multipart(&flight.multipart).await {
+                    Ok(()) => state.remove().await,
+                    // With its state it is left to the sweeper.
+                    Err(failed) => log::warn!("a failed upload could not be aborted: {failed}"),
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins an upload in parts, and says so in a state object in case that it never ends.
+    async fn begin_parts(
+        &self,
+        upload: &Upload<'_>,
+        part_size: u64,
+    ) -> Result<(Multipart, Plain), Error> {
+        let multipart = self
+            .store
+            .create_multipart(upload.key, upload.attributes, part_size)
+            .await?;
+        match Plain::create(Arc::clone(&self.store), &multipart, self.config.expiry).await {
+            Ok(state) => Ok((multipart, state)),
+            Err(error) => {
+                if let Err(failed) = self.store.abort_multipart(&multipart).await {
                     log::warn!("a failed upload could not be aborted: {failed}");
                 }
                 Err(error)

@@ -1,0 +1,247 @@
+//! `/uploads`: resumable uploads, in two protocols that are told apart by `Tus-Resumable`.
+//! Here is what they share; what each says is in `tus` and `ietf`, and the uploads themselves are
+//! `upload::resume`'s.
+
+mod fields;
+mod ietf;
+mod metadata;
+mod tus;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+
+use crate::app::App;
+use crate::body::Body;
+use crate::error::Error;
+use crate::route::Route;
+use crate::upload::resume::{ALGORITHMS, Open, UploadId};
+use crate::upload::{RequestBody, Source};
+
+const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
+const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
+const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
+const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
+const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+const UPLOAD_LIMIT: HeaderName = HeaderName::from_static("upload-limit");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+const METHOD_OVERRIDE: &str = "x-http-method-override";
+
+/// The version of tus that is spoken here.
+const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
+const EXTENSIONS: HeaderValue = HeaderValue::from_static(
+    "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum",
+);
+
+/// The method that a request means: `X-HTTP-Method-Override` counts on resumable uploads, for
+/// clients that can send neither PATCH nor DELETE, with the rights of the method meant.
+pub fn method<B>(route: Route<'_>, request: &Request<B>) -> Result<Method, Error> {
+    let meant = match route {
+        Route::Uploads | Route::Resumable(_) => request.headers().get(METHOD_OVERRIDE),
+        _ => None,
+    };
+    match meant {
+        None => Ok(request.method().clone()),
+        Some(meant) => Method::from_bytes(meant.as_bytes()).map_err(|_| {
+            Error::invalid("invalid_method", "X-HTTP-Method-Override names no method.")
+        }),
+    }
+}
+
+/// What every answer on these routes has, failures too.
+pub struct Marks {
+    tus: bool,
+    /// Set where a refusal for its size must say what size would do.
+    limit: Option<u64>,
+}
+
+impl Marks {
+    /// Of a request with these headers on this route, if it has one.
+    #[must_use]
+    pub fn of(app: &App, route: Option<&Route<'_>>, headers: &HeaderMap) -> Self {
+        let here = matches!(route, Some(Route::Uploads | Route::Resumable(_)));
+        let tus = headers.contains_key(TUS_RESUMABLE);
+        Self {
+            tus: here && tus,
+            limit: (here && !tus).then(|| app.engine.max_size(None)),
+        }
+    }
+
+    /// Adds them.
+    pub fn add_to(&self, response: &mut Response<Body>) {
+        let status = response.status();
+        let headers = response.headers_mut();
+        if self.tus {
+            headers.insert(TUS_RESUMABLE, VERSION);
+        }
+        if let Some(limit) = self.limit
+            && status == StatusCode::PAYLOAD_TOO_LARGE
+        {
+            let limit = format!("max-size={limit}");
+            headers.entry(UPLOAD_LIMIT).or_insert(text(&limit));
+        }
+    }
+}
+
+/// `/uploads`.
+pub(super) async fn collection(
+    app: Arc<App>,
+    method: Method,
+    request: Request<Incoming>,
+    received: Arc<AtomicU64>,
+) -> Result<Response<Body>, Error> {
+    if method == Method::OPTIONS {
+        return Ok(options(&app, Route::Uploads.allow()));
+    }
+    let (parts, body) = request.into_parts();
+    let body = Arrival::new(&app, body, received);
+    if is_tus(&parts)? {
+        tus::create(&app, &parts, body).await
+    } else {
+        ietf::create(&app, &parts, body).await
+    }
+}
+
+/// `/uploads/{id}`.
+pub(super) async fn one(
+    app: Arc<App>,
+    id: String,
+    method: Method,
+    request: Request<Incoming>,
+    received: Arc<AtomicU64>,
+) -> Result<Response<Body>, Error> {
+    if method == Method::OPTIONS {
+        return Ok(options(&app, Route::Resumable("").allow()));
+    }
+    let (parts, body) = request.into_parts();
+    let tus = is_tus(&parts)?;
+    let id = UploadId::decode(&id, &app.keys).ok_or(Error::NotFound)?;
+    match method {
+        Method::PATCH => {
+            let body = Arrival::new(&app, body, received);
+            if tus {
+                tus::append(&app, id, &parts, body).await
+            } else {
+                ietf::append(&app, id, &parts, body).await
+            }
+        }
+        Method::DELETE => {
+            app.process.live.interrupt(id.hash()).await;
+            app.engine.cancel(&id).await?;
+            Ok(empty(StatusCode::NO_CONTENT))
+        }
+        _ => {
+            // A request that the client gave up counts with all that it brought.
+            app.process.live.interrupt(id.hash()).await;
+            let mut response = if tus {
+                tus::status(&app, id).await?
+            } else {
+                ietf::status(&app, id, &parts.headers).await?
+            };
+            let no_store = HeaderValue::from_static("no-store");
+            response.headers_mut().insert(CACHE_CONTROL, no_store);
+            Ok(response)
+        }
+    }
+}
+
+/// What this server can do, in both protocols.
+fn options(app: &App, allow: &'static str) -> Response<Body> {
+    let most = app.engine.max_size(None);
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static(allow));
+    headers.insert(TUS_RESUMABLE, VERSION);
+    headers.insert(TUS_VERSION, VERSION);
+    headers.insert(TUS_EXTENSION, EXTENSIONS);
+    headers.insert(TUS_MAX_SIZE, HeaderValue::from(most));
+    headers.insert(TUS_CHECKSUM_ALGORITHM, HeaderValue::from_static(ALGORITHMS));
+    headers.insert(ACCEPT_PATCH, HeaderValue::from_static(ietf::PARTIAL));
+    headers.insert(UPLOAD_LIMIT, text(&format!("max-size={most}")));
+    response
+}
+
+/// Whether a request speaks tus, in the version that is spoken here.
+fn is_tus(parts: &Parts) -> Result<bool, Error> {
+    match parts.headers.get(TUS_RESUMABLE) {
+        None => Ok(false),
+        Some(version) if version == VERSION => Ok(true),
+        Some(_) => Err(Error::TusVersion),
+    }
+}
+
+/// A request's body on its way in.
+struct Arrival {
+    source: Source<'static>,
+    length: Option<u64>,
+}
+
+impl Arrival {
+    fn new(app: &App, body: Incoming, received: Arc<AtomicU64>) -> Self {
+        let length = body.size_hint().exact();
+        let source = RequestBody::new(
+            body,
+            app.process.config.timeout,
+            received,
+            app.process.phase.cut().clone(),
+        );
+        Self {
+            source: Box::pin(source),
+            length,
+        }
+    }
+}
+
+/// Refuses what would be ignored: the object is stored when the last request ends, and neither a
+/// condition nor a digest of the whole is kept until then.
+fn check_creation(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key("repr-digest") {
+        return Err(Error::invalid(
+            "digest_unsupported",
+            "A digest of the whole cannot be checked over several requests.",
+        ));
+    }
+    for name in ["if-match", "if-none-match"] {
+        if headers.contains_key(name) {
+            return Err(Error::invalid(
+                "invalid_condition",
+                "A resumable upload takes no condition.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The path of an upload.
+fn location(app: &App, id: &UploadId) -> HeaderValue {
+    let base = &app.process.config.base_path;
+    text(&format!("{base}/uploads/{}", id.encode()))
+}
+
+/// Whether this is the offset at which the upload goes on.
+fn check_offset(open: &Open, provided: u64) -> Result<(), Error> {
+    if open.offset == provided {
+        return Ok(());
+    }
+    Err(Error::OffsetMismatch {
+        expected: open.offset,
+        provided,
+    })
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    response
+}
+
+/// A header's value of our own making: visible ASCII only.
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static(""))
+}

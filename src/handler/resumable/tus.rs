@@ -1,0 +1,276 @@
+//! tus 1.0.0 (tus.io/protocols/resumable-upload) with the extensions creation,
+//! creation-with-upload, creation-defer-length, termination, expiration and checksum.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Response, StatusCode};
+
+use super::super::{files, headers};
+use super::metadata::{self, Metadata, Name};
+use super::{
+    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, check_creation, check_offset, empty,
+    fields, location, text,
+};
+use crate::app::App;
+use crate::body::Body;
+use crate::error::Error;
+use crate::route::Query;
+use crate::store::{Attributes, ObjectMeta, StoreError};
+use crate::upload::resume::{
+    Checksum, Finish, Found, New, Open, Piece, Progress, State, UploadId,
+};
+
+const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
+const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+const UPLOAD_CHECKSUM: &str = "upload-checksum";
+
+/// What a request's bytes are called.
+const OFFSET_STREAM: &str = "application/offset+octet-stream";
+
+/// `POST /uploads`, with the first bytes or without.
+pub(super) async fn create(
+    app: &App,
+    parts: &Parts,
+    body: Arrival,
+) -> Result<Response<Body>, Error> {
+    let fields = &parts.headers;
+    check_creation(fields)?;
+    let length = length(fields)?;
+    let has_body = body.length != Some(0);
+    if has_body {
+        check_type(fields)?;
+    }
+    let new = describe(app, parts, length)?;
+    let checksum = checksum(fields)?;
+    if body.length.zip(length).is_some_and(|(body, all)| body > all) {
+        return Err(Error::InconsistentLength);
+    }
+    let (id, found) = app.engine.begin(new).await?;
+    let mut response = empty(StatusCode::CREATED);
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, location(app, &id));
+    let open = match found {
+        Found::Done(meta) => {
+            describe_object(app, &id, &meta, headers);
+            return Ok(response);
+        }
+        Found::Open(open) => open,
+    };
+    headers.insert(UPLOAD_EXPIRES, expires(open.state()));
+    if open.length().is_none() {
+        headers.insert(TUS_MAX_SIZE, HeaderValue::from(app.engine.max_size(Some(&open))));
+    }
+    headers.insert(UPLOAD_OFFSET, HeaderValue::from(0));
+    if has_body {
+        let guard = app
+            .process
+            .live
+            .enter(id.hash(), app.process.phase.draining())
+            .await;
+        let stop = guard.stop().clone();
+        match add(app, *open, body, checksum, stop).await {
+            Ok(Progress::More { offset, .. }) => {
+                headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+            }
+            Ok(Progress::Stored(meta)) => describe_object(app, &id, &meta, headers),
+            Err(error) => {
+                // Nobody has heard of it.
+                if let Err(failed) = app.engine.cancel(&id).await {
+                    log::warn!("an upload that failed at its beginning stays: {failed}");
+                }
+                return Err(error);
+            }
+        }
+    }
+    Ok(response)
+}
+
+/// `HEAD /uploads/{id}`.
+pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Error> {
+    let unknown = |error| match error {
+        Error::Store(StoreError::NotFound) => Error::NotFound,
+        Error::Store(error) => Error::OffsetUnknown(error),
+        other => other,
+    };
+    let mut response = empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    match app.engine.find(id.clone()).await.map_err(unknown)? {
+        // The client would take it for complete: then it must be.
+        Found::Open(open) if open.has_all() => {
+            let meta = app.engine.complete(&open).await.map_err(unknown)?;
+            describe_object(app, &id, &meta, headers);
+        }
+        Found::Done(meta) => describe_object(app, &id, &meta, headers),
+        Found::Open(open) => {
+            headers.insert(UPLOAD_OFFSET, HeaderValue::from(open.offset));
+            match open.length() {
+                Some(length) => headers.insert(UPLOAD_LENGTH, HeaderValue::from(length)),
+                None => headers.insert(UPLOAD_DEFER_LENGTH, HeaderValue::from(1)),
+            };
+            headers.insert(UPLOAD_EXPIRES, expires(open.state()));
+            if let Some(metadata) = &open.state().metadata {
+                headers.insert(UPLOAD_METADATA, text(metadata));
+            }
+        }
+    }
+    Ok(response)
+}
+
+/// `PATCH /uploads/{id}`.
+pub(super) async fn append(
+    app: &App,
+    id: UploadId,
+    parts: &Parts,
+    body: Arrival,
+) -> Result<Response<Body>, Error> {
+    check_type(&parts.headers)?;
+    let offset = fields::number(&parts.headers, "upload-offset").ok_or_else(|| {
+        Error::invalid("invalid_upload_offset", "Upload-Offset must be one number.")
+    })?;
+    let checksum = checksum(&parts.headers)?;
+    let guard = app
+        .process
+        .live
+        .enter(id.hash(), app.process.phase.draining())
+        .await;
+    let mut response = empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    let mut open = match app.engine.find(id.clone()).await? {
+        Found::Done(meta) if meta.size == offset => {
+            describe_object(app, &id, &meta, headers);
+            return Ok(response);
+        }
+        Found::Done(meta) => {
+            return Err(Error::OffsetMismatch {
+                expected: meta.size,
+                provided: offset,
+            });
+        }
+        Found::Open(open) => *open,
+    };
+    check_offset(&open, offset)?;
+    if parts.headers.contains_key(UPLOAD_LENGTH) {
+        let length = fields::number(&parts.headers, "upload-length").ok_or_else(invalid_length)?;
+        app.engine.announce_length(&mut open, length).await?;
+    }
+    let expires = expires(open.state());
+    match add(app, open, body, checksum, guard.stop().clone()).await? {
+        Progress::More { offset, .. } => {
+            headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
+            headers.insert(UPLOAD_EXPIRES, expires);
+        }
+        Progress::Stored(meta) => describe_object(app, &id, &meta, headers),
+    }
+    Ok(response)
+}
+
+async fn add(
+    app: &App,
+    open: Open,
+    body: Arrival,
+    checksum: Option<Checksum>,
+    stop: tokio_util::sync::CancellationToken,
+) -> Result<Progress, Error> {
+    let source = match checksum {
+        Some(checksum) => {
+            let source = checksum.verify(body.source);
+            app.engine.hold(&open, source, body.length).await?
+        }
+        None => body.source,
+    };
+    let piece = Piece {
+        source,
+        length: body.length,
+        finish: Finish::AtLength,
+        stop,
+    };
+    app.engine.append(open, piece).await
+}
+
+/// What `Upload-Length` and `Upload-Defer-Length` say together.
+fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    match (headers.get(UPLOAD_LENGTH), headers.get(UPLOAD_DEFER_LENGTH)) {
+        (Some(_), None) => fields::number(headers, "upload-length")
+            .map(Some)
+            .ok_or_else(invalid_length),
+        (None, Some(value)) if value == "1" => Ok(None),
+        _ => Err(invalid_length()),
+    }
+}
+
+fn invalid_length() -> Error {
+    Error::invalid(
+        "invalid_upload_length",
+        "Either Upload-Length as one number, or Upload-Defer-Length: 1.",
+    )
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get(CONTENT_TYPE) {
+        Some(value) if value == OFFSET_STREAM => Ok(()),
+        _ => Err(Error::UnsupportedMediaType {
+            want: OFFSET_STREAM,
+        }),
+    }
+}
+
+fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
+    if !headers.contains_key(UPLOAD_CHECKSUM) {
+        return Ok(None);
+    }
+    let text = fields::text(headers, UPLOAD_CHECKSUM).unwrap_or_default();
+    Checksum::parse(text).map(Some)
+}
+
+/// The object that the creation describes.
+fn describe(app: &App, parts: &Parts, length: Option<u64>) -> Result<New, Error> {
+    let raw = match parts.headers.get(UPLOAD_METADATA) {
+        None => None,
+        Some(_) => Some(fields::text(&parts.headers, "upload-metadata").ok_or_else(|| {
+            Error::invalid("invalid_metadata", "Upload-Metadata must be one line of ASCII.")
+        })?),
+    };
+    let metadata = Metadata::parse(raw.unwrap_or_default())?;
+    let query = Query::parse(parts.uri.query())?;
+    let name = Name {
+        key: query.value("key")?,
+        prefix: match query.value("prefix")? {
+            None => metadata.value("prefix")?,
+            prefix => prefix,
+        },
+        path: metadata.value("relativePath")?,
+        file: metadata.value("filename")?,
+    };
+    let key = metadata::key(app, name)?;
+    let content_type = match metadata.value("filetype")? {
+        None => headers::type_of(&key),
+        Some(text) => headers::content_type(text)?,
+    };
+    Ok(New {
+        key,
+        attributes: Attributes {
+            content_type: Some(content_type),
+            ..Attributes::default()
+        },
+        length,
+        metadata: raw.map(str::to_owned),
+    })
+}
+
+/// What is said of an upload that is complete.
+fn describe_object(app: &App, id: &UploadId, meta: &ObjectMeta, headers: &mut HeaderMap) {
+    headers.insert(UPLOAD_OFFSET, HeaderValue::from(meta.size));
+    headers.insert(UPLOAD_LENGTH, HeaderValue::from(meta.size));
+    headers.insert(CONTENT_LOCATION, text(&files::location(app, &id.key)));
+    headers.insert(ETAG, text(&format!("\"{}\"", meta.etag)));
+    headers.remove(UPLOAD_EXPIRES);
+}
+
+fn expires(state: &State) -> HeaderValue {
+    let since = Duration::from_secs(u64::try_from(state.expires).unwrap_or(0));
+    let time = UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH);
+    text(&httpdate::fmt_http_date(time))
+}

@@ -1,0 +1,332 @@
+//! Resumable uploads, on any replica, with no database. What is known of one is in its id, in the
+//! store's own list of parts, and in a few small temporary objects; a replica keeps nothing that
+//! another would need. Which protocol a client speaks is the handlers' business.
+//!
+//! Part k (S3 number k+1) always holds bytes `[k*P, (k+1)*P)`. The offset is the contiguous run of
+//! full parts plus the longest tail of the part after it. A request that ends between two
+//! boundaries, in any way, leaves what it has as such a tail, and the next one begins by reading
+//! the longest.
+//!
+//! # Two requests at once
+//!
+//! A client sends one request at a time, but one that it has given up may still be under way,
+//! here or on another replica. On this one it is told to end, and waited for ([`Live`]), so that
+//! what it still holds counts. Across replicas nothing is locked. That does no harm:
+//!
+//! - Each position of the file has the same byte in both requests, as they carry the same file.
+//!   Whoever stores part k last stores the bytes that were there. A part becomes visible whole.
+//! - A tail is written once under a name that tells its length; the same name has the same bytes.
+//!   A late request leaves a tail that is shorter than another, which nobody reads, or longer,
+//!   which is progress.
+//! - A tail is removed only after something that covers it was confirmed: the part, or a longer
+//!   tail. A part is never removed before the upload ends. So the offset never decreases. Who read
+//!   the list before a removal finds a tail gone: that is a 409, and the client asks again.
+//! - The length is noted once, under the condition that nobody noted another.
+//! - Completion names the ETags that this request received, and for earlier parts those of
+//!   `ListParts` at its beginning. Where a part was stored again meanwhile under another ETag the
+//!   store refuses the list, and nothing happens but a 409: the next attempt reads it anew. Of two
+//!   completions one finds no upload any more, and then the object with the nonce.
+//! - Removal aborts the parts first and takes the state last. A request that is late after that
+//!   gets a 404 from the store; a tail that it still writes has no state, and the sweeper takes it.
+//!
+//! A client that sends different bytes for one position gets one of them, as it would in turn.
+
+mod append;
+mod checksum;
+mod id;
+mod live;
+mod state;
+pub mod sweep;
+mod tails;
+#[cfg(test)]
+mod tests;
+
+use super::{Engine, Upload};
+use crate::config::MAX_PARTS;
+use crate::error::Error;
+use crate::store::{
+    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError,
+};
+pub use append::{Finish, Piece, Progress};
+pub use checksum::{ALGORITHMS, Checksum};
+pub use id::{UploadHash, UploadId};
+pub use live::{Guard, Live};
+pub use state::State;
+pub(super) use state::Plain;
+use tails::Tail;
+
+/// A resumable upload that is to begin.
+pub struct New {
+    /// The object's key.
+    pub key: ObjectKey,
+    /// What the object is stored with.
+    pub attributes: Attributes,
+    /// Bytes in all, where that is known.
+    pub length: Option<u64>,
+    /// tus: `Upload-Metadata` as it came, to be given back.
+    pub metadata: Option<String>,
+}
+
+/// Where an upload is.
+pub enum Found {
+    /// Not complete.
+    Open(Box<Open>),
+    /// Complete: this is its object.
+    Done(ObjectMeta),
+}
+
+/// An upload that is not complete, as it was found.
+pub struct Open {
+    /// Its name.
+    pub id: UploadId,
+    hash: UploadHash,
+    multipart: Multipart,
+    stored: state::Stored,
+    /// The contiguous run of full parts.
+    parts: Vec<Part>,
+    /// All tails that there are, also those that something covers.
+    tails: Vec<Tail>,
+    /// Bytes of the longest tail after the run.
+    tail: u64,
+    /// Bytes that are durable from the first on.
+    pub offset: u64,
+}
+
+impl Open {
+    fn new(
+        id: UploadId,
+        multipart: Multipart,
+        stored: state::Stored,
+        listed: Vec<Part>,
+        tails: Vec<Tail>,
+    ) -> Self {
+        let hash = id.hash();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut offset = 0;
+        for part in listed {
+            let full = part.size == id.part_size;
+            let last = stored.state.length == Some(offset + part.size);
+            if part.number as usize != parts.len() + 1 || !(full || last) {
+                break;
+            }
+            offset += part.size;
+            parts.push(part);
+            if !full {
+                break;
+            }
+        }
+        let run = parts.len() as u64;
+        let at_boundary = offset == run * id.part_size;
+        let tail = tails
+            .iter()
+            .filter(|tail| tail.part == run && tail.length < id.part_size && at_boundary)
+            .map(|tail| tail.length)
+            .max()
+            .unwrap_or(0);
+        Self {
+            hash,
+            multipart,
+            stored,
+            parts,
+            tails,
+            tail,
+            offset: offset + tail,
+            id,
+        }
+    }
+
+    /// What must be given back to the client.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.stored.state
+    }
+
+    /// Bytes in all, once that is known.
+    #[must_use]
+    pub fn length(&self) -> Option<u64> {
+        self.stored.state.length
+    }
+
+    /// Whether every byte is here.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        self.length() == Some(self.offset)
+    }
+}
+
+impl Engine {
+    /// Most bytes of an upload with parts of this size.
+    fn most(&self, part_size: u64) -> u64 {
+        self.config.max_bytes.min(part_size * MAX_PARTS)
+    }
+
+    /// Most bytes of an upload, of this one where it is known, else of any.
+    #[must_use]
+    pub fn max_size(&self, open: Option<&Open>) -> u64 {
+        open.map_or(self.config.max_bytes, |open| self.most(open.id.part_size))
+    }
+
+    /// Begins an upload. One of no bytes is complete at once.
+    pub async fn begin(&self, new: New) -> Result<(UploadId, Found), Error> {
+        self.check_length(new.length)?;
+        let mut id = UploadId {
+            key: new.key,
+            upload_id: String::new(),
+            nonce: id::random()?,
+            begun: id::now(),
+            part_size: self.part_size(new.length),
+            crc64: false,
+        };
+        let content_type = new.attributes.content_type.clone();
+        let attributes = Attributes {
+            nonce: Some(id.nonce_text()),
+            ..new.attributes
+        };
+        if new.length == Some(0) {
+            let meta = self.put_empty(&id, &attributes).await?;
+            return Ok((id, Found::Done(meta)));
+        }
+        let multipart = self
+            .store
+            .create_multipart(&id.key, &attributes, id.part_size)
+            .await?;
+        id.upload_id.clone_from(&multipart.upload_id);
+        id.crc64 = multipart.crc64;
+        let state = State {
+            id: id.encode(),
+            length: new.length,
+            expires: state::expires(self.config.expiry),
+            metadata: new.metadata,
+            content_type,
+        };
+        let kept = async {
+            self.store.keep_multipart(&multipart).await?;
+            state::create(self.store.as_ref(), id.hash(), &state).await
+        };
+        match kept.await {
+            Ok(stored) => {
+                let open = Open::new(id.clone(), multipart, stored, Vec::new(), Vec::new());
+                Ok((id, Found::Open(Box::new(open))))
+            }
+            Err(error) => {
+                if let Err(failed) = self.store.abort_multipart(&multipart).await {
+                    log::warn!("an upload that could not begin was not aborted: {failed}");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Finds an upload wherever it was begun.
+    ///
+    /// Fails with [`Error::NotFound`] when there is none, or it was given up.
+    pub async fn find(&self, id: UploadId) -> Result<Found, Error> {
+        let Some(multipart) = id.multipart() else {
+            return Ok(Found::Done(self.object_of(&id).await?));
+        };
+        let hash = id.hash();
+        let (stored, parts, tails) = tokio::join!(
+            state::read(self.store.as_ref(), hash),
+            self.store.list_parts(&multipart),
+            tails::list(self.store.as_ref(), hash),
+        );
+        let stored = match stored {
+            Ok(stored) => stored,
+            Err(StoreError::NotFound) => return Ok(Found::Done(self.object_of(&id).await?)),
+            Err(error) => return Err(error.into()),
+        };
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(StoreError::NotFound) => {
+                // It ended, and whoever ended it did not live to clean up.
+                let meta = self.object_of(&id).await?;
+                self.clean_up(hash).await;
+                return Ok(Found::Done(meta));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if stored.state.is_expired() {
+            return Err(Error::NotFound);
+        }
+        let open = Open::new(id, multipart, stored, parts, tails?);
+        Ok(Found::Open(Box::new(open)))
+    }
+
+    /// Gives an upload up, with everything that there is of it. Its object, if it is complete,
+    /// stays: then there is no upload any more.
+    pub async fn cancel(&self, id: &UploadId) -> Result<(), Error> {
+        let multipart = id.multipart().ok_or(Error::NotFound)?;
+        state::read(self.store.as_ref(), id.hash()).await?;
+        self.store.abort_multipart(&multipart).await?;
+        tails::remove_all(self.store.as_ref(), id.hash()).await?;
+        Ok(())
+    }
+
+    /// Makes the object of an upload that has all its bytes.
+    pub async fn complete(&self, open: &Open) -> Result<ObjectMeta, Error> {
+        self.complete_with(open, &open.parts).await
+    }
+
+    async fn complete_with(&self, open: &Open, parts: &[Part]) -> Result<ObjectMeta, Error> {
+        let attributes = Attributes {
+            nonce: Some(open.id.nonce_text()),
+            content_type: open.state().content_type.clone(),
+            ..Attributes::default()
+        };
+        let meta = if parts.is_empty() {
+            // No list of parts may be empty.
+            let meta = self.put_empty(&open.id, &attributes).await?;
+            if let Err(error) = self.store.abort_multipart(&open.multipart).await {
+                log::warn!("an upload without parts was not aborted: {error}");
+                return Ok(meta);
+            }
+            meta
+        } else {
+            let completed = self
+                .store
+                .complete_multipart(&open.multipart, parts, &Condition::None)
+                .await;
+            match completed {
+                Ok(meta) => meta,
+                Err(error) => {
+                    let upload = Upload {
+                        key: &open.id.key,
+                        attributes: &attributes,
+                        condition: &Condition::None,
+                        length: open.length(),
+                    };
+                    self.settle(&upload, error).await?
+                }
+            }
+        };
+        self.clean_up(open.hash).await;
+        Ok(meta)
+    }
+
+    async fn put_empty(
+        &self,
+        id: &UploadId,
+        attributes: &Attributes,
+    ) -> Result<ObjectMeta, StoreError> {
+        let nothing = Payload::Gathered(Vec::new());
+        self.store
+            .put(&id.key, attributes, &Condition::None, nothing)
+            .await
+    }
+
+    /// The object that this upload made.
+    async fn object_of(&self, id: &UploadId) -> Result<ObjectMeta, Error> {
+        match self.store.head(&id.key, None).await {
+            Ok(meta) if meta.attributes.nonce == Some(id.nonce_text()) => Ok(meta),
+            Ok(_) | Err(StoreError::NotFound) => Err(Error::NotFound),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's.
+    async fn clean_up(&self, hash: UploadHash) {
+        if let Err(error) = tails::remove_all(self.store.as_ref(), hash).await {
+            log::warn!("temporary objects stay until they are swept: {error}");
+        }
+    }
+}
