@@ -47,6 +47,8 @@ pub enum Error {
         /// The type it takes.
         want: &'static str,
     },
+    /// The bytes are not those that the client's checksum is of.
+    ChecksumMismatch,
     /// A condition of the request does not hold.
     PreconditionFailed,
     /// No memory is left for this upload, and none came free in time.
@@ -133,6 +135,11 @@ impl Error {
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
                 "The object exists already, is not there, or has changed meanwhile.",
+            ),
+            Self::ChecksumMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "checksum_mismatch",
+                "The bytes that came are not those of the checksum. Nothing is stored.",
             ),
             Self::BudgetSpent => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -317,6 +324,7 @@ mod tests {
             (Error::TooLarge { limit: 1 }, 413),
             (Error::UnsupportedMediaType { want: "x" }, 415),
             (Error::Store(StoreError::Range { size: 7 }), 416),
+            (Error::ChecksumMismatch, 422),
             (Error::HeadersTooLarge, 431),
             (Error::Panicked, 500),
             (Error::Store(StoreError::Refused(cause())), 502),

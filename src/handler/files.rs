@@ -15,7 +15,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
-use crate::upload::{RequestBody, Upload};
+use crate::upload::{Expected, RequestBody, Upload};
 
 /// Keys in a page when the client does not say.
 const DEFAULT_LIMIT: u16 = 100;
@@ -102,13 +102,14 @@ pub(super) async fn put(
         received,
         app.process.phase.cut().clone(),
     );
+    let source = Expected::parse(&parts.headers)?.verify(Box::pin(source));
     let upload = Upload {
         key: &key,
         attributes: &attributes,
         condition: &condition,
         length,
     };
-    let stored = app.engine.store(&upload, Box::pin(source)).await?;
+    let stored = app.engine.store(&upload, source).await?;
     let status = if stored.created {
         StatusCode::CREATED
     } else {

@@ -4,6 +4,7 @@
 //! store's.
 
 mod budget;
+mod digest;
 mod multipart;
 mod part;
 mod settle;
@@ -21,6 +22,7 @@ use crate::store::{
     Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError, StoreResult,
 };
 pub use budget::Budget;
+pub use digest::Expected;
 use part::{Cutter, Gathered, Room};
 use settle::nonce;
 pub use source::{RequestBody, Source};
@@ -157,6 +159,7 @@ impl Engine {
         match gathered {
             Gathered::Whole(blocks) => {
                 check_whole(&blocks, length)?;
+                cutter.expect_end(length).await?;
                 self.put_gathered(upload, blocks, existed).await
             }
             Gathered::Spent(blocks) => {
@@ -164,7 +167,7 @@ impl Engine {
                     Some(existed) => existed,
                     None => self.existed(upload).await.unwrap_or(false),
                 };
-                let streamed = stream_payload(&mut cutter, blocks, length, |payload| {
+                let streamed = stream_payload(&mut cutter, blocks, length, true, |payload| {
                     let store = Arc::clone(&self.store);
                     async move {
                         store
@@ -280,11 +283,13 @@ fn short(got: u64, length: u64) -> Error {
 }
 
 /// Sends `length` bytes as they arrive: first `blocks`, then what `cutter` still yields. Their
-/// memory comes back as the store takes them. Cannot be repeated.
+/// memory comes back as the store takes them. Cannot be repeated. With `last`, these are the
+/// source's last bytes: the end of them goes out only when the source has ended as it should.
 async fn stream_payload<T, F>(
     cutter: &mut Cutter<'_>,
     blocks: Vec<Bytes>,
     length: u64,
+    last: bool,
     send: impl FnOnce(Payload) -> F,
 ) -> Result<T, Error>
 where
@@ -307,6 +312,9 @@ where
         let mut left = length - gathered;
         while left > 0 {
             let next = match cutter.next(left).await {
+                Ok(Some(chunk)) if last && chunk.len() as u64 == left => {
+                    cutter.expect_end(length).await.map(|()| chunk)
+                }
                 Ok(Some(chunk)) => Ok(chunk),
                 Ok(None) => Err(short(length - left, length)),
                 Err(error) => Err(error),

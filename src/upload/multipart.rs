@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::part::{Cutter, Gathered, Room};
-use super::{Engine, Stored, Upload, check_whole, short, stream_payload, total};
+use super::{Engine, Stored, Upload, check_whole, stream_payload, total};
 use crate::config::MAX_PARTS;
 use crate::error::Error;
 use crate::store::{Multipart, Part, Payload, Store, StoreResult};
@@ -150,7 +150,7 @@ impl Engine {
                 Gathered::Spent(blocks) => {
                     let store = Arc::clone(&flight.store);
                     let multipart = flight.multipart.clone();
-                    let work = stream_payload(cutter, blocks, size, |payload| async move {
+                    let work = stream_payload(cutter, blocks, size, false, |payload| async move {
                         store.upload_part(&multipart, number, payload).await
                     });
                     let part = flight.during(work).await?;
@@ -162,11 +162,7 @@ impl Engine {
         while !flight.sending.is_empty() {
             flight.land().await?;
         }
-        if cutter.at_end().await? {
-            Ok(())
-        } else {
-            Err(short(length, length + 1))
-        }
+        cutter.expect_end(length).await
     }
 
     async fn send_unknown(

@@ -68,6 +68,17 @@ impl<'a> Cutter<'a> {
         Ok(!self.has_more().await?)
     }
 
+    /// Fails when the source has more than the `length` bytes that came of it, or ends in an
+    /// error: a checksum that does not match shows only here.
+    pub(super) async fn expect_end(&mut self, length: u64) -> Result<(), Error> {
+        if self.at_end().await? {
+            return Ok(());
+        }
+        Err(Error::BodyBroken(
+            format!("more than the {length} bytes announced came").into(),
+        ))
+    }
+
     /// At most `most` further bytes; None at the source's end.
     pub(super) async fn next(&mut self, most: u64) -> Result<Option<Bytes>, Error> {
         if !self.has_more().await? {
