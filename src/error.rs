@@ -181,7 +181,9 @@ impl Error {
                 "invalid_key",
                 "The store cannot hold a key like this.",
             ),
-            Self::Store(StoreError::Refused(_)) => (
+            Self::Store(
+                StoreError::Refused(_) | StoreError::Unsupported(_) | StoreError::Malformed(_),
+            ) => (
                 StatusCode::BAD_GATEWAY,
                 "store_refused",
                 "The store refuses this server. The log says why.",

@@ -304,3 +304,62 @@ fn an_empty_file_is_valid_in_every_way() {
         }
     }
 }
+
+#[test]
+fn a_form_that_never_comes_to_a_field_is_refused_in_flat_memory() {
+    let server = Server::local();
+    let before = server.peak_memory();
+    let filler = || std::iter::repeat_n(vec![b'x'; 64 << 10], 320);
+    let endless_header = [b"--boundary-of-the-test\r\nX: ".to_vec()]
+        .into_iter()
+        .chain(filler());
+    for body in [Vec::from_iter(filler()), Vec::from_iter(endless_header)] {
+        let mut client = server.client();
+        let length = body.iter().map(Vec::len).sum::<usize>().to_string();
+        let headers = [("Content-Type", FORM), ("Content-Length", length.as_str())];
+        client.send_head("POST", "/upload", &headers);
+        for block in body {
+            client.send(&block);
+        }
+        refused(&client.answer(), 400, "invalid_form");
+    }
+    let grown = server.peak_memory() - before;
+    assert!(grown < 4 << 20, "20 MB of nothing cost {grown} bytes");
+}
+
+#[test]
+fn a_form_field_of_no_meaning_is_skipped_whatever_its_size() {
+    let server = Server::local();
+    let mut body =
+        b"--boundary-of-the-test\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n"
+            .to_vec();
+    body.extend(vec![b'x'; 2 << 20]);
+    body.extend(b"\r\n");
+    body.extend(form(&[("f", b"1")]));
+    let post = server
+        .client()
+        .request("POST", "/upload", &[("Content-Type", FORM)], &body);
+    assert_eq!(post.status, 201, "{post:?}");
+}
+
+#[test]
+fn a_files_type_in_a_form_is_checked_as_a_header_is() {
+    let server = Server::with(On::Minio, &[]);
+    let body = b"--boundary-of-the-test\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t\"\r\nContent-Type: text/plain;   x=y\r\n\r\n1\r\n--boundary-of-the-test--\r\n";
+    let post = server
+        .client()
+        .request("POST", "/upload", &[("Content-Type", FORM)], body);
+    refused(&post, 400, "invalid_header");
+}
+
+#[test]
+fn an_empty_version_deletes_nothing() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        client.put("/files/k", b"1");
+        refused(&client.delete("/files/k?version_id="), 400, "invalid_query");
+        refused(&client.get("/files/k?version_id="), 400, "invalid_query");
+        assert_eq!(client.get("/files/k").status, 200, "{on:?}");
+    }
+}

@@ -92,7 +92,7 @@ pub(super) fn give_back(attributes: &Attributes, headers: &mut HeaderMap) {
 }
 
 /// Visible ASCII with single spaces between: what S3's signature and every proxy leave as it is.
-fn visible(name: &str, value: &HeaderValue) -> Result<String, Error> {
+pub(super) fn visible(name: &str, value: &HeaderValue) -> Result<String, Error> {
     let text = value
         .to_str()
         .map_err(|_| invalid(name, "has characters that are not ASCII"))?

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
@@ -42,8 +43,8 @@ pub async fn handle(
         Route::Health => Ok(health::live(&app)),
         Route::Ready => Ok(health::ready(&app)),
         Route::Upload => {
-            let work = upload::form(Arc::clone(&app), request, received);
-            to_the_end(&app, work).await
+            let form = |stop| upload::form(Arc::clone(&app), request, received, stop);
+            to_the_end(&app, form).await
         }
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
@@ -64,8 +65,8 @@ pub async fn handle(
             let query = Query::parse(request.uri().query())?;
             match method {
                 Method::PUT => {
-                    let work = files::put(Arc::clone(&app), key, request, received);
-                    to_the_end(&app, work).await
+                    let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
+                    to_the_end(&app, put).await
                 }
                 Method::DELETE => files::delete(&app, &key, &query).await,
                 _ => download::get(&app, &key, &query, request.headers(), &method).await,
@@ -75,12 +76,24 @@ pub async fn handle(
 }
 
 /// Runs an upload as a task of the worker's: when the client goes, hyper drops whoever waits for
-/// the answer, and the upload must still be finished or aborted.
-async fn to_the_end(
+/// the answer, and the upload must still be given up in order. It is told so by its token, as it
+/// is when the process is cut.
+async fn to_the_end<F>(
     app: &App,
-    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
-) -> Result<Response<Body>, Error> {
-    match app.tasks.spawn(work).await {
+    work: impl FnOnce(CancellationToken) -> F,
+) -> Result<Response<Body>, Error>
+where
+    F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+{
+    // Those whose client has gone and that still clean up count as well.
+    if app.tasks.len() >= app.process.config.max_connections {
+        return Err(Error::BudgetSpent);
+    }
+    let stop = app.process.phase.cut().child_token();
+    let guard = stop.clone().drop_guard();
+    let outcome = app.tasks.spawn(work(stop)).await;
+    guard.disarm();
+    match outcome {
         Ok(outcome) => outcome,
         Err(failed) if failed.is_panic() => Err(Error::Panicked),
         Err(_cancelled) => Err(Error::ShuttingDown),

@@ -1,6 +1,7 @@
 //! Objects of more than one part: parts in parallel, given up when any of them fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -8,10 +9,13 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
 use super::part::{Cutter, Gathered, Room};
-use super::{Engine, Stored, Upload, check_whole, stream_payload, total};
+use super::{Engine, Stored, Upload, check_whole, stream_payload, total, until};
 use crate::config::MAX_PARTS;
 use crate::error::Error;
-use crate::store::{Multipart, Part, Payload, Store, StoreResult};
+use crate::store::{Multipart, ObjectMeta, Part, Payload, Store, StoreError, StoreResult};
+
+/// How long giving an upload up may take; what is left then is the sweeper's.
+const ABORT: Duration = Duration::from_secs(10);
 
 /// The parts of one upload that are on their way or done.
 struct Flight {
@@ -86,10 +90,13 @@ impl Engine {
             sending: FuturesUnordered::new(),
             done: Vec::new(),
         };
-        let sent = match length {
-            Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
-            None => self.send_unknown(&mut flight, &mut cutter, first).await,
+        let send = async {
+            match length {
+                Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
+                None => self.send_unknown(&mut flight, &mut cutter, first).await,
+            }
         };
+        let sent = until(upload.stop, send).await;
         // Parts still on their way are given up before the upload is.
         flight.sending.clear();
         let completed = match sent {
@@ -100,21 +107,35 @@ impl Engine {
                     &flight.done,
                     upload.condition,
                 );
-                match complete.await {
-                    Ok(meta) => Ok(meta),
-                    Err(error) => self.settle(upload, error).await.map_err(Error::from),
-                }
+                let completing = async {
+                    match complete.await {
+                        Ok(meta) => Ok(meta),
+                        // Gone, though nobody but us knew of it: never a 404 to who is writing.
+                        Err(StoreError::NotFound) => {
+                            let gone = StoreError::Conflict("the upload is gone".into());
+                            self.settle(upload, gone).await.map_err(Error::from)
+                        }
+                        Err(error) => self.settle(upload, error).await.map_err(Error::from),
+                    }
+                };
+                until(upload.stop, completing).await
             }
             Err(error) => Err(error),
         };
         match completed {
             Ok(meta) => Ok(Stored {
-                meta,
+                meta: ObjectMeta {
+                    attributes: upload.attributes.clone(),
+                    ..meta
+                },
                 created: !existed.unwrap_or(false),
             }),
             Err(error) => {
-                if let Err(failed) = self.store.abort_multipart(&flight.multipart).await {
-                    log::warn!("a failed upload could not be aborted: {failed}");
+                let abort = self.store.abort_multipart(&flight.multipart);
+                match tokio::time::timeout(ABORT, abort).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failed)) => log::warn!("a failed upload could not be aborted: {failed}"),
+                    Err(_) => log::warn!("a failed upload could not be aborted within {ABORT:?}"),
                 }
                 Err(error)
             }
@@ -128,15 +149,13 @@ impl Engine {
         length: u64,
     ) -> Result<(), Error> {
         let part_size = flight.multipart.part_size;
-        // A part over a quarter of the budget would take it from all others: it is streamed.
-        let gather = part_size <= (self.config.buffer_bytes / 4) as u64;
         let mut left = length;
         for number in 1.. {
             if left == 0 {
                 break;
             }
             let size = part_size.min(left);
-            let gathered = if gather {
+            let gathered = if self.is_gathered(size) {
                 let work = cutter.gather(size, Room::Blocks(&self.budget));
                 flight.during(work).await?
             } else {
@@ -182,12 +201,7 @@ impl Engine {
                 if flight.during(cutter.at_end()).await? {
                     break;
                 }
-                let part = flight.during(self.budget.part(part_size as usize)).await?;
-                let work = cutter.gather(part_size, Room::Reserved(part));
-                match flight.during(work).await? {
-                    Gathered::Whole(blocks) => blocks,
-                    Gathered::Spent(_) => return Err(Error::BudgetSpent),
-                }
+                flight.during(self.gather_whole(cutter, part_size)).await?
             };
             sent += total(&blocks);
             if sent > limit || u64::from(number) > MAX_PARTS {

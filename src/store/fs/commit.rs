@@ -56,6 +56,20 @@ impl Tree {
         Ok(meta)
     }
 
+    /// Whether a condition holds now: one that does not is told before bytes are written for
+    /// nothing. It is judged again, under the key's lock, at the commit.
+    pub(super) fn check(&self, key: &ObjectKey, condition: &Condition) -> StoreResult<()> {
+        if *condition == Condition::None {
+            return Ok(());
+        }
+        let newest = version::newest(&self.object_dir(key)).map_err(fault)?;
+        if holds(condition, newest) {
+            Ok(())
+        } else {
+            Err(StoreError::Precondition)
+        }
+    }
+
     /// Makes the file at `from`, complete and fsynced, the current version of `key`.
     pub(super) fn commit(
         &self,

@@ -152,7 +152,7 @@ impl S3Store {
         };
         let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
             Ok(got) => got,
-            Err(StoreError::Refused(cause)) if cause.to_string().contains("says 416") => {
+            Err(StoreError::Range { .. }) => {
                 let size = self.size_of(key, version).await?;
                 return Err(StoreError::Range { size });
             }
@@ -226,9 +226,7 @@ impl Store for S3Store {
         let page = match listed {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
-            Err(StoreError::Refused(cause))
-                if token.is_some() && cause.to_string().contains("says 400") =>
-            {
+            Err(StoreError::Malformed(_)) if token.is_some() => {
                 return Err(StoreError::InvalidCursor);
             }
             Err(error) => return Err(error),
@@ -369,9 +367,20 @@ impl Store for S3Store {
         parts: &[Part],
         condition: &Condition,
     ) -> StoreResult<ObjectMeta> {
-        let version = self.complete(multipart, parts, condition).await?;
-        // S3 dates such an object by its beginning and only HEAD tells.
-        self.head(&multipart.key, version.as_ref()).await
+        let (etag, version) = self.complete(multipart, parts, condition).await?;
+        // S3 dates such an object by its beginning, which only HEAD tells. That it is there is
+        // known already: not being let to read, or finding another writer's, takes nothing away.
+        match self.head(&multipart.key, version.as_ref()).await {
+            Ok(meta) if meta.etag == etag => Ok(meta),
+            _ => Ok(ObjectMeta {
+                key: multipart.key.as_str().to_owned(),
+                size: parts.iter().map(|part| part.size).sum(),
+                etag,
+                last_modified: Utc::now(),
+                version_id: version,
+                attributes: Attributes::default(),
+            }),
+        }
     }
 
     async fn abort_multipart(&self, multipart: &Multipart) -> StoreResult<()> {
@@ -417,11 +426,7 @@ fn describe(key: &ObjectKey, from: Described) -> StoreResult<ObjectMeta> {
 fn of_read(error: StoreError, version: Option<&VersionId>) -> StoreError {
     match error {
         StoreError::InvalidKey(_) => StoreError::NotFound,
-        StoreError::Refused(cause)
-            if version.is_some() && cause.to_string().contains("says 400") =>
-        {
-            StoreError::NotFound
-        }
+        StoreError::Malformed(_) if version.is_some() => StoreError::NotFound,
         other => other,
     }
 }
