@@ -313,7 +313,7 @@ fn a_form_that_never_comes_to_a_field_is_refused_in_flat_memory() {
     let endless_header = [b"--boundary-of-the-test\r\nX: ".to_vec()]
         .into_iter()
         .chain(filler());
-    for body in [Vec::from_iter(filler()), Vec::from_iter(endless_header)] {
+    for body in [filler().collect::<Vec<_>>(), endless_header.collect()] {
         let mut client = server.client();
         let length = body.iter().map(Vec::len).sum::<usize>().to_string();
         let headers = [("Content-Type", FORM), ("Content-Length", length.as_str())];

@@ -90,13 +90,13 @@ impl Engine {
             sending: FuturesUnordered::new(),
             done: Vec::new(),
         };
-        let send = async {
+        let all_parts = async {
             match length {
                 Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
                 None => self.send_unknown(&mut flight, &mut cutter, first).await,
             }
         };
-        let sent = until(upload.stop, send).await;
+        let sent = until(upload.stop, all_parts).await;
         // Parts still on their way are given up before the upload is.
         flight.sending.clear();
         let completed = match sent {

@@ -117,16 +117,12 @@ pub(super) fn hashed(
     let stream = stream::try_unfold(
         (body, Md5::new(), result),
         |(mut body, mut hash, result)| async move {
-            match body.next().await.transpose()? {
-                Some(chunk) => {
-                    hash.update(&chunk);
-                    Ok(Some((chunk, (body, hash, result))))
-                }
-                None => {
-                    let _ = result.set(format!("{:x}", hash.finalize()));
-                    Ok(None)
-                }
+            if let Some(chunk) = body.next().await.transpose()? {
+                hash.update(&chunk);
+                return Ok(Some((chunk, (body, hash, result))));
             }
+            let _ = result.set(format!("{:x}", hash.finalize()));
+            Ok(None)
         },
     );
     (stream, cell)
