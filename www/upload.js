@@ -28,7 +28,7 @@ export function add(files) {
       waiting.push(row(key, file));
     } else {
       tally.failed += 1;
-      end(row(key, new File([], key)), 'failed', 'It cannot be read.');
+      end({ ...row(key, new File([], key)), file: null }, 'failed', 'It cannot be read.');
     }
   }
   next();
@@ -108,7 +108,8 @@ function end(upload, kind, text) {
   item.className = `ended ${kind}`;
   state.textContent = text;
   meter.hidden = true;
-  if (kind === 'stored') {
+  // Without a file there is nothing to try again.
+  if (kind === 'stored' || !upload.file) {
     button.hidden = true;
     return;
   }
