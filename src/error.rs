@@ -42,6 +42,8 @@ pub enum Error {
     },
     /// The request's headers together are over 16 KiB.
     HeadersTooLarge,
+    /// The body has a transfer coding other than chunked.
+    UnsupportedCoding,
     /// The body is not of the type that the route takes.
     UnsupportedMediaType {
         /// The type it takes.
@@ -123,6 +125,11 @@ impl Error {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "headers_too_large",
                 "The request's headers are over 16 KiB.",
+            ),
+            Self::UnsupportedCoding => (
+                StatusCode::NOT_IMPLEMENTED,
+                "unsupported_coding",
+                "The only transfer coding taken is chunked.",
             ),
             Self::UnsupportedMediaType { want } => {
                 return Problem {

@@ -363,3 +363,83 @@ fn an_empty_version_deletes_nothing() {
         assert_eq!(client.get("/files/k").status, 200, "{on:?}");
     }
 }
+
+#[test]
+fn a_delete_that_hangs_on_a_condition_is_refused_and_deletes_nothing() {
+    let server = Server::local();
+    let mut client = server.client();
+    client.put("/files/k", b"1");
+    for headers in [[("If-Match", "\"other\"")], [("If-None-Match", "*")]] {
+        let answer = client.request("DELETE", "/files/k", &headers, b"");
+        refused(&answer, 400, "invalid_condition");
+    }
+    assert_eq!(client.get("/files/k").status, 200);
+}
+
+#[test]
+fn codings_and_hosts_that_are_not_understood_are_refused() {
+    let server = Server::local();
+    for coding in ["gzip, chunked", "chunked, chunked"] {
+        let mut client = server.client();
+        client.send_head("PUT", "/files/c", &[("Transfer-Encoding", coding)]);
+        client.send(b"1\r\nx\r\n0\r\n\r\n");
+        let answer = client.answer();
+        assert!(matches!(answer.status, 400 | 501), "{coding} {answer:?}");
+        answer.problem();
+    }
+    let mut client = server.client();
+    client.send(b"GET /health HTTP/1.1\r\nHost: a b/\r\n\r\n");
+    refused(&client.answer(), 400, "invalid_host");
+    assert_eq!(stored(&server), 0);
+}
+
+#[test]
+fn a_type_made_to_look_safe_is_not_shown_inline() {
+    let server = Server::local();
+    let mut client = server.client();
+    for odd in [
+        "text/plain;, text/html",
+        "video/x, text/html",
+        "audio/x-svg+xml",
+    ] {
+        client.request("PUT", "/files/odd", &[("Content-Type", odd)], b"<b>");
+        let got = client.get("/files/odd?inline");
+        assert!(
+            got.header("content-disposition")
+                .unwrap()
+                .starts_with("attachment")
+        );
+        assert!(
+            got.header("content-security-policy")
+                .unwrap()
+                .contains("sandbox")
+        );
+    }
+}
+
+#[test]
+fn keys_that_only_some_stores_can_hold_are_simply_not_there() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        let long = format!("/files/{}", "s".repeat(300));
+        for target in [
+            "/files/a//b",
+            "/files?key=../x",
+            "/files?key=a/../b",
+            "/files/a%00b",
+            &long,
+        ] {
+            assert_eq!(client.get(target).status, 404, "{on:?} {target}");
+            assert_eq!(client.head(target).status, 404, "{on:?} {target}");
+            assert_eq!(client.delete(target).status, 204, "{on:?} {target}");
+        }
+        for prefix in ["..", "a//", "%00"] {
+            let page = client.get(&format!("/files?prefix={prefix}"));
+            assert_eq!(page.status, 200, "{on:?} {prefix} {page:?}");
+        }
+        client.put("/files/empty", b"");
+        let range = client.request("GET", "/files/empty", &[("Range", "bytes=-5")], b"");
+        refused(&range, 416, "invalid_range");
+    }
+}

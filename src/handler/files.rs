@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ETAG, HeaderValue, LOCATION};
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -137,7 +137,13 @@ pub(super) fn version_of(query: &Query) -> Result<Option<VersionId>, Error> {
 }
 
 /// Deletes an object, or the version named by `?version_id=`.
-pub(super) async fn delete(app: &App, key: &str, query: &Query) -> Result<Response<Body>, Error> {
+pub(super) async fn delete(
+    app: &App,
+    key: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Error> {
+    conditions::none_for_delete(headers)?;
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     match app.keys.readable(key) {

@@ -49,7 +49,9 @@ pub async fn handle(
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
-                (Some(key), &Method::DELETE) => files::delete(&app, &key, &query).await,
+                (Some(key), &Method::DELETE) => {
+                    files::delete(&app, &key, &query, request.headers()).await
+                }
                 (Some(key), _) => {
                     download::get(&app, &key, &query, request.headers(), &method).await
                 }
@@ -68,7 +70,7 @@ pub async fn handle(
                     let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
                     to_the_end(&app, put).await
                 }
-                Method::DELETE => files::delete(&app, &key, &query).await,
+                Method::DELETE => files::delete(&app, &key, &query, request.headers()).await,
                 _ => download::get(&app, &key, &query, request.headers(), &method).await,
             }
         }

@@ -231,11 +231,18 @@ fn form_error(error: multer::Error) -> Error {
     }
 }
 
+/// Whether one element of Accept asks for HTML (RFC 9110 section 12.5.1).
+fn wants_html(element: &str) -> bool {
+    let mut pieces = element.split(';').map(str::trim);
+    pieces.next() == Some("text/html")
+        && !pieces.any(|piece| piece.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0))
+}
+
 fn answer(request: &HeaderMap, stored: &[ObjectMeta]) -> Response<Body> {
     let html = request.get_all(ACCEPT).iter().any(|value| {
         value
             .to_str()
-            .is_ok_and(|accept| accept.contains("text/html"))
+            .is_ok_and(|accept| accept.split(',').any(wants_html))
     });
     if html {
         let files: Vec<_> = stored

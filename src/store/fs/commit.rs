@@ -87,7 +87,11 @@ impl Tree {
         }
         let id = Id::after(newest.map(Version::id)).map_err(fault)?;
         let target = dir.join(Version::Data(id).file_name());
-        place(from, &dir, &target).map_err(fault)?;
+        if let Err(error) = place(from, &dir, &target) {
+            // Directories made for nothing, on a disk that may be full.
+            self.prune(&dir);
+            return Err(fault(error));
+        }
         if let Err(error) = self.sync_up(&dir) {
             // What may not last must not be seen either.
             drop(fs::rename(&target, from));
@@ -150,8 +154,11 @@ impl Tree {
     /// that comes back after a crash is no key.
     fn prune(&self, dir: &Path) {
         for dir in self.below_root(dir) {
-            if fs::remove_dir(dir).is_err() {
-                return;
+            match fs::remove_dir(dir) {
+                Ok(()) => {}
+                // Making the path may have failed half way down.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => return,
             }
         }
     }

@@ -156,8 +156,12 @@ impl S3Store {
                 let size = self.size_of(key, version).await?;
                 return Err(StoreError::Range { size });
             }
-            Err(error) => return Err(of_read(error, version)),
+            Err(error) => return Err(of_read(error, key, version)),
         };
+        if range.is_some() && got.content_length == Some(0) {
+            // MinIO sends an empty 206 for the last bytes of an empty object.
+            return Err(StoreError::Range { size: 0 });
+        }
         let span = got
             .content_range
             .as_deref()
@@ -226,6 +230,12 @@ impl Store for S3Store {
         let page = match listed {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
+            // No key of such a prefix can be there.
+            Err(StoreError::InvalidKey(_) | StoreError::Malformed(_) | StoreError::Refused(_))
+                if !is_possible(&query.prefix) =>
+            {
+                return Ok(ListPage::default());
+            }
             Err(StoreError::Malformed(_)) if token.is_some() => {
                 return Err(StoreError::InvalidCursor);
             }
@@ -283,7 +293,7 @@ impl Store for S3Store {
         };
         let head = retry(|| self.call(self.s3.head_object(request.clone())))
             .await
-            .map_err(|error| of_read(error, version))?;
+            .map_err(|error| of_read(error, key, version))?;
         describe(
             key,
             Described {
@@ -337,7 +347,7 @@ impl Store for S3Store {
             ..DeleteObjectRequest::default()
         };
         let deleted = retry(|| self.call(self.s3.delete_object(request.clone()))).await;
-        match deleted.map_err(|error| of_read(error, version)) {
+        match deleted.map_err(|error| of_read(error, key, version)) {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
@@ -422,13 +432,28 @@ fn describe(key: &ObjectKey, from: Described) -> StoreResult<ObjectMeta> {
 }
 
 /// What a read's refusal means: a version id that S3 cannot read, or a key that it cannot hold,
-/// is one that is not there.
-fn of_read(error: StoreError, version: Option<&VersionId>) -> StoreError {
+/// is one that is not there. MinIO says the latter in many ways, to a HEAD without a code.
+fn of_read(error: StoreError, key: &ObjectKey, version: Option<&VersionId>) -> StoreError {
     match error {
         StoreError::InvalidKey(_) => StoreError::NotFound,
         StoreError::Malformed(_) if version.is_some() => StoreError::NotFound,
+        StoreError::Malformed(_) | StoreError::Refused(_) | StoreError::Unavailable(_)
+            if !key.is_portable() =>
+        {
+            StoreError::NotFound
+        }
         other => other,
     }
+}
+
+/// Whether MinIO could hold a key that begins so.
+fn is_possible(prefix: &str) -> bool {
+    let whole = prefix.trim_end_matches('/');
+    let segments = || whole.split('/');
+    !prefix.contains(['\0', '\\'])
+        && !prefix.contains("//")
+        && !segments().any(|segment| matches!(segment, "." | ".."))
+        && segments().all(|segment| segment.len() <= 255)
 }
 
 fn is_internal(key: &str) -> bool {
