@@ -34,7 +34,7 @@ fn serve() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return faulty(&faults),
     };
-    logging::start();
+    logging::start(&config.log_filter);
     let started = || -> Result<Server, Box<dyn std::error::Error>> {
         let backend = Backend::new(&config)?;
         Ok(Server::bind(Process::new(config)?, backend)?)
@@ -50,7 +50,7 @@ fn serve() -> ExitCode {
 
 fn check_config() -> ExitCode {
     match Config::from_env() {
-        Ok(_) => print(&config::in_force(&|name| std::env::var(name).ok())),
+        Ok(_) => print(&config::in_force()),
         Err(faults) => faulty(&faults),
     }
 }

@@ -42,6 +42,8 @@ pub enum Error {
     },
     /// The request's headers together are over 16 KiB.
     HeadersTooLarge,
+    /// The body has a transfer coding other than chunked.
+    UnsupportedCoding,
     /// The body is not of the type that the route takes.
     UnsupportedMediaType {
         /// The type it takes.
@@ -65,6 +67,8 @@ pub enum Error {
     /// tus: the offset cannot be told now, because the store does not say it. Clients of tus ask
     /// again after a 423, and begin anew after a 503.
     OffsetUnknown(StoreError),
+    /// The bytes are not those that the client's checksum is of.
+    ChecksumMismatch,
     /// A condition of the request does not hold.
     PreconditionFailed,
     /// No memory is left for this upload, and none came free in time.
@@ -140,6 +144,11 @@ impl Error {
                 "headers_too_large",
                 "The request's headers are over 16 KiB.",
             ),
+            Self::UnsupportedCoding => (
+                StatusCode::NOT_IMPLEMENTED,
+                "unsupported_coding",
+                "The only transfer coding taken is chunked.",
+            ),
             Self::UnsupportedMediaType { want } => {
                 return Problem {
                     status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -187,6 +196,11 @@ impl Error {
                 "offset_unknown",
                 "The store does not say now how far the upload is. Ask again in a moment.",
             ),
+            Self::ChecksumMismatch => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "checksum_mismatch",
+                "The bytes that came are not those of the checksum. Nothing is stored.",
+            ),
             Self::BudgetSpent => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -227,7 +241,9 @@ impl Error {
                 "invalid_key",
                 "The store cannot hold a key like this.",
             ),
-            Self::Store(StoreError::Refused(_)) => (
+            Self::Store(
+                StoreError::Refused(_) | StoreError::Unsupported(_) | StoreError::Malformed(_),
+            ) => (
                 StatusCode::BAD_GATEWAY,
                 "store_refused",
                 "The store refuses this server. The log says why.",
@@ -410,6 +426,7 @@ mod tests {
             (Error::TooLarge { limit: 1 }, 413),
             (Error::UnsupportedMediaType { want: "x" }, 415),
             (Error::Store(StoreError::Range { size: 7 }), 416),
+            (Error::ChecksumMismatch, 422),
             (Error::HeadersTooLarge, 431),
             (Error::Panicked, 500),
             (Error::Store(StoreError::Refused(cause())), 502),

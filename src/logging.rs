@@ -4,12 +4,13 @@
 use std::io::Write as _;
 
 use chrono::{SecondsFormat, Utc};
-use env_logger::{Builder, Env};
+use env_logger::Builder;
 use log::Level;
 
-/// Starts logging, at the level of `RUST_LOG`, else info.
-pub fn start() {
-    Builder::from_env(Env::default().default_filter_or("info"))
+/// Starts logging; `filter` is a level, or levels by module, as env_logger reads them.
+pub fn start(filter: &str) {
+    Builder::new()
+        .parse_filters(filter)
         .format(|out, record| {
             if record.target().starts_with("rusoto") && record.level() > Level::Warn {
                 return Ok(());

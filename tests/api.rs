@@ -522,3 +522,40 @@ fn hundred_uploads_over_one_connection_and_over_many_all_arrive() {
         assert_eq!(list_all(&mut one, "prefix=many/&limit=7").len(), 50);
     }
 }
+
+#[test]
+fn a_checksum_of_the_clients_is_checked_before_anything_is_stored() {
+    use base64::Engine as _;
+    for on in STORES {
+        // With next to no room everything is streamed, and the end is held back.
+        for buffer in ["41943040", "16777216"] {
+            let server = Server::with(on, &[("UPLOAD_BUFFER_BYTES", buffer)]);
+            for size in [0, 5, 3_000_000, 9_000_000] {
+                let data = Noise::bytes(1, size);
+                let digest = |data: &[u8]| {
+                    let hash = <sha2::Sha256 as sha2::Digest>::digest(data);
+                    let text = base64::engine::general_purpose::STANDARD.encode(hash);
+                    format!("sha-256=:{text}:")
+                };
+                let wrong = digest(b"other bytes");
+                let put = |digest: &str| {
+                    server
+                        .client()
+                        .request("PUT", "/files/d", &[("Repr-Digest", digest)], &data)
+                };
+                let refused = put(&wrong);
+                assert_eq!(
+                    (refused.status, refused.problem().as_str()),
+                    (422, "checksum_mismatch")
+                );
+                assert_eq!(
+                    server.client().get("/files/d").status,
+                    404,
+                    "{on:?} {buffer} {size}"
+                );
+                assert_eq!(put(&digest(&data)).status, 201, "{on:?} {buffer} {size}");
+                assert_eq!(server.client().delete("/files/d").status, 204);
+            }
+        }
+    }
+}

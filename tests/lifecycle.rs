@@ -93,11 +93,13 @@ fn killed_in_the_middle_of_fifty_uploads_nothing_half_is_visible_and_nothing_ack
         }
     };
     let acknowledged = std::sync::Mutex::new(Vec::new());
+    let clients: Vec<_> = (0..50_u64)
+        .map(|n| (n, support::Client::connect(port)))
+        .collect();
     std::thread::scope(|scope| {
-        for n in 0..50_u64 {
+        for (n, mut client) in clients {
             let acknowledged = &acknowledged;
             scope.spawn(move || {
-                let mut client = support::Client::connect(port);
                 let target = format!("/files/k{n}");
                 let length = size(n).to_string();
                 client.send_head("PUT", &target, &[("Content-Length", &length)]);
@@ -291,4 +293,113 @@ fn a_bucket_that_is_not_there_is_a_502_and_not_ready() {
         (502, "store_refused")
     );
     assert_eq!(server.client().get("/ready").status, 503);
+}
+
+/// An S3 that takes connections and never answers, and the settings to use it.
+fn silent_s3() -> (std::net::TcpListener, Vec<(String, String)>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let settings = [
+        ("BUCKET_NAME", "b"),
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+        ("DRAIN_SECONDS", "1"),
+        ("MAX_CONNECTIONS", "50"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    (listener, settings.into())
+}
+
+#[test]
+fn uploads_whose_client_has_gone_are_given_up_also_while_the_store_is_silent() {
+    let (_s3, settings) = silent_s3();
+    let server = Server::spawn(&settings);
+    let before = server.descriptors();
+    for n in 0..100 {
+        let mut client = server.client();
+        let headers = [("Content-Length", "1"), ("Expect", "100-continue")];
+        client.send_head("PUT", &format!("/files/{n}"), &headers);
+        assert_eq!(
+            client.read_head().unwrap().status,
+            100,
+            "it is being served"
+        );
+        client.send(b"x");
+    }
+    // A few for the check that is always under way.
+    wait_for("their descriptors", || server.descriptors() <= before + 4);
+    assert_eq!(server.client().get("/health").status, 200);
+}
+
+#[test]
+fn an_upload_that_waits_for_a_silent_store_is_answered_when_it_is_cut() {
+    let (_s3, settings) = silent_s3();
+    let mut server = Server::spawn(&settings);
+    let mut upload = server.client();
+    let headers = [("Content-Length", "1"), ("Expect", "100-continue")];
+    upload.send_head("PUT", "/files/x", &headers);
+    assert_eq!(upload.read_head().unwrap().status, 100);
+    upload.send(b"x");
+    server.signal("TERM");
+    let answer = upload.answer();
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "shutting_down")
+    );
+    assert_eq!(server.wait(), 0);
+    assert!(!server.log().contains("did not end"), "{}", server.log());
+}
+
+#[test]
+fn slow_uploads_of_unknown_length_do_not_hold_up_others() {
+    let server = Server::local();
+    let _slow: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = server.client();
+            client.send_head("PUT", "/files/slow", &[("Transfer-Encoding", "chunked")]);
+            client.send(format!("{:x}\r\n", 68 << 10).as_bytes());
+            client.send(&vec![1; 67 << 10]);
+            client
+        })
+        .collect();
+    let began = Instant::now();
+    let answer = server
+        .client()
+        .form("/upload", "quick", Noise::new(1, 9 << 20));
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "it waited for the slow ones"
+    );
+}
+
+#[test]
+fn a_download_that_is_still_being_written_is_not_evicted() {
+    let server = Server::with(On::Local, &[("MAX_CONNECTIONS", "1")]);
+    for extra in 0..6_u64 {
+        let size = (12 << 20) + extra * 17_001;
+        assert_eq!(
+            server
+                .client()
+                .put("/files/d", &Noise::bytes(extra, size))
+                .status,
+            200 + u16::from(extra == 0)
+        );
+        let mut reader = server.client();
+        reader.send_head("GET", "/files/d", &[]);
+        let head = reader.read_head().unwrap();
+        let waiting = std::thread::scope(|scope| {
+            let other = scope.spawn(|| server.client().get("/health").status);
+            std::thread::sleep(Duration::from_millis(50));
+            let mut hash = Vec::new();
+            reader
+                .read_body(&head, |block| hash.extend_from_slice(block))
+                .expect("all of it");
+            assert_eq!(sha256([hash]), sha256(Noise::new(extra, size)));
+            drop(reader);
+            other.join().unwrap()
+        });
+        assert_eq!(waiting, 200);
+    }
 }

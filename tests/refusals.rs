@@ -304,3 +304,142 @@ fn an_empty_file_is_valid_in_every_way() {
         }
     }
 }
+
+#[test]
+fn a_form_that_never_comes_to_a_field_is_refused_in_flat_memory() {
+    let server = Server::local();
+    let before = server.peak_memory();
+    let filler = || std::iter::repeat_n(vec![b'x'; 64 << 10], 320);
+    let endless_header = [b"--boundary-of-the-test\r\nX: ".to_vec()]
+        .into_iter()
+        .chain(filler());
+    for body in [filler().collect::<Vec<_>>(), endless_header.collect()] {
+        let mut client = server.client();
+        let length = body.iter().map(Vec::len).sum::<usize>().to_string();
+        let headers = [("Content-Type", FORM), ("Content-Length", length.as_str())];
+        client.send_head("POST", "/upload", &headers);
+        for block in body {
+            client.send(&block);
+        }
+        refused(&client.answer(), 400, "invalid_form");
+    }
+    let grown = server.peak_memory() - before;
+    assert!(grown < 4 << 20, "20 MB of nothing cost {grown} bytes");
+}
+
+#[test]
+fn a_form_field_of_no_meaning_is_skipped_whatever_its_size() {
+    let server = Server::local();
+    let mut body =
+        b"--boundary-of-the-test\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n"
+            .to_vec();
+    body.extend(vec![b'x'; 2 << 20]);
+    body.extend(b"\r\n");
+    body.extend(form(&[("f", b"1")]));
+    let post = server
+        .client()
+        .request("POST", "/upload", &[("Content-Type", FORM)], &body);
+    assert_eq!(post.status, 201, "{post:?}");
+}
+
+#[test]
+fn a_files_type_in_a_form_is_checked_as_a_header_is() {
+    let server = Server::with(On::Minio, &[]);
+    let body = b"--boundary-of-the-test\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t\"\r\nContent-Type: text/plain;   x=y\r\n\r\n1\r\n--boundary-of-the-test--\r\n";
+    let post = server
+        .client()
+        .request("POST", "/upload", &[("Content-Type", FORM)], body);
+    refused(&post, 400, "invalid_header");
+}
+
+#[test]
+fn an_empty_version_deletes_nothing() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        client.put("/files/k", b"1");
+        refused(&client.delete("/files/k?version_id="), 400, "invalid_query");
+        refused(&client.get("/files/k?version_id="), 400, "invalid_query");
+        assert_eq!(client.get("/files/k").status, 200, "{on:?}");
+    }
+}
+
+#[test]
+fn a_delete_that_hangs_on_a_condition_is_refused_and_deletes_nothing() {
+    let server = Server::local();
+    let mut client = server.client();
+    client.put("/files/k", b"1");
+    for headers in [[("If-Match", "\"other\"")], [("If-None-Match", "*")]] {
+        let answer = client.request("DELETE", "/files/k", &headers, b"");
+        refused(&answer, 400, "invalid_condition");
+    }
+    assert_eq!(client.get("/files/k").status, 200);
+}
+
+#[test]
+fn codings_and_hosts_that_are_not_understood_are_refused() {
+    let server = Server::local();
+    for coding in ["gzip, chunked", "chunked, chunked"] {
+        let mut client = server.client();
+        client.send_head("PUT", "/files/c", &[("Transfer-Encoding", coding)]);
+        client.send(b"1\r\nx\r\n0\r\n\r\n");
+        let answer = client.answer();
+        assert!(matches!(answer.status, 400 | 501), "{coding} {answer:?}");
+        answer.problem();
+    }
+    let mut client = server.client();
+    client.send(b"GET /health HTTP/1.1\r\nHost: a b/\r\n\r\n");
+    refused(&client.answer(), 400, "invalid_host");
+    assert_eq!(stored(&server), 0);
+}
+
+#[test]
+fn a_type_made_to_look_safe_is_not_shown_inline() {
+    let server = Server::local();
+    let mut client = server.client();
+    for odd in [
+        "text/plain;, text/html",
+        "video/x, text/html",
+        "audio/x-svg+xml",
+    ] {
+        client.request("PUT", "/files/odd", &[("Content-Type", odd)], b"<b>");
+        let got = client.get("/files/odd?inline");
+        assert!(
+            got.header("content-disposition")
+                .unwrap()
+                .starts_with("attachment")
+        );
+        assert!(
+            got.header("content-security-policy")
+                .unwrap()
+                .contains("sandbox")
+        );
+    }
+}
+
+#[test]
+fn keys_that_only_some_stores_can_hold_are_simply_not_there() {
+    for on in [On::Local, On::Minio] {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        let long = format!("/files/{}", "s".repeat(300));
+        for target in [
+            "/files/a//b",
+            "/files?key=../x",
+            "/files?key=a/../b",
+            "/files/a%00b",
+            &long,
+        ] {
+            assert_eq!(client.get(target).status, 404, "{on:?} {target}");
+            assert_eq!(client.head(target).status, 404, "{on:?} {target}");
+            assert_eq!(client.delete(target).status, 204, "{on:?} {target}");
+        }
+        for prefix in ["..", "a//", "%00"] {
+            let page = client.get(&format!("/files?prefix={prefix}"));
+            assert_eq!(page.status, 200, "{on:?} {prefix} {page:?}");
+        }
+        client.put("/files/empty", b"");
+        let range = client.request("GET", "/files/empty", &[("Range", "bytes=-5")], b"");
+        refused(&range, 416, "invalid_range");
+    }
+}

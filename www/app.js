@@ -13,19 +13,25 @@ function named(file) {
   return { key: file.name.split(/[\\/]/).pop(), file };
 }
 
-// The files below a dropped folder keep their path within it.
-async function below(entry) {
-  if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
-    return [{ key: entry.fullPath.replace(/^\//, ''), file }];
-  }
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    // A reader gives a hundred entries at a time, and none at the end.
-    const entries = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
-    if (entries.length === 0) return found;
-    for (const each of entries) found.push(...(await below(each)));
+// The files below a dropped folder keep their path within it. One that cannot be read has no
+// file; the others are uploaded all the same.
+async function below(entry, found) {
+  const key = entry.fullPath.replace(/^\//, '');
+  try {
+    if (entry.isFile) {
+      const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
+      found.push({ key, file });
+      return;
+    }
+    const reader = entry.createReader();
+    for (;;) {
+      // A reader gives a hundred entries at a time, and none at the end.
+      const entries = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+      if (entries.length === 0) return;
+      for (const each of entries) await below(each, found);
+    }
+  } catch {
+    found.push({ key, file: null });
   }
 }
 
@@ -34,7 +40,9 @@ async function dropped({ items, files }) {
   const plain = [...files].map(named);
   const entries = [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.some((entry) => entry.isDirectory)) return plain;
-  return (await Promise.all(entries.map(below))).flat();
+  const found = [];
+  for (const entry of entries) await below(entry, found);
+  return found;
 }
 
 function holdsFiles(event) {

@@ -23,7 +23,14 @@ export function onIdle(callback) {
 // Queues files: [{key, file}].
 export function add(files) {
   if (!busy()) Object.assign(tally, { stored: 0, failed: 0 });
-  for (const { key, file } of files) waiting.push(row(key, file));
+  for (const { key, file } of files) {
+    if (file) {
+      waiting.push(row(key, file));
+    } else {
+      tally.failed += 1;
+      end({ ...row(key, new File([], key)), file: null }, 'failed', 'It cannot be read.');
+    }
+  }
   next();
 }
 
@@ -101,7 +108,8 @@ function end(upload, kind, text) {
   item.className = `ended ${kind}`;
   state.textContent = text;
   meter.hidden = true;
-  if (kind === 'stored') {
+  // Without a file there is nothing to try again.
+  if (kind === 'stored' || !upload.file) {
     button.hidden = true;
     return;
   }

@@ -74,6 +74,8 @@ pub struct Config {
     pub ready_strict: bool,
     /// Whose scripts may use the API from a browser, besides our own page.
     pub allowed_origins: Origins,
+    /// Which log lines are written, as env_logger reads it.
+    pub log_filter: String,
 }
 
 /// How uploads are taken.
@@ -161,7 +163,7 @@ impl std::error::Error for Faults {}
 impl Config {
     /// Reads the process's environment.
     pub fn from_env() -> Result<Self, Faults> {
-        Self::from_lookup(&|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
+        Self::from_lookup(&from_process)
     }
 
     /// Reads whatever `lookup` says a variable holds. An empty value counts as unset.
@@ -180,7 +182,7 @@ impl Config {
             key_prefix: env.with("KEY_PREFIX", parse_key_prefix),
             upload: UploadConfig {
                 // Up to 1 GiB: semaphores count it in u32.
-                buffer_bytes: env.within("UPLOAD_BUFFER_BYTES", 1 << 20, 1 << 30),
+                buffer_bytes: env.within("UPLOAD_BUFFER_BYTES", 10 << 20, 1 << 30),
                 part_bytes: env.within("UPLOAD_PART_BYTES", MIN_PART_BYTES, MAX_PART_BYTES),
                 concurrency: env.within("UPLOAD_CONCURRENCY", 1, 64),
                 max_bytes: env.within("MAX_UPLOAD_BYTES", 1, MAX_PARTS * MAX_PART_BYTES),
@@ -193,8 +195,16 @@ impl Config {
             },
             ready_strict: env.parse("READY_STRICT"),
             allowed_origins: env.with("ALLOWED_ORIGINS", Origins::parse),
+            log_filter: env.optional("RUST_LOG").unwrap_or_default(),
             store: read_store(&mut env),
         };
+        if config.upload.part_bytes > (config.upload.buffer_bytes / 2) as u64 {
+            // Of the half that is set aside for them, uploads of unknown length reserve whole parts.
+            env.fault(
+                "UPLOAD_PART_BYTES",
+                "must not be over half of UPLOAD_BUFFER_BYTES",
+            );
+        }
         let faults = env.finish();
         if faults.is_empty() {
             Ok(config)
@@ -204,9 +214,18 @@ impl Config {
     }
 }
 
-/// What is in force, one `NAME=value` a line, secrets masked; settings left out are skipped.
+/// What the process's environment puts in force, one `NAME=value` a line, secrets masked;
+/// settings left out are skipped.
 #[must_use]
-pub fn in_force(lookup: &dyn Fn(&str) -> Option<String>) -> String {
+pub fn in_force() -> String {
+    shown(&from_process)
+}
+
+fn from_process(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     use fmt::Write as _;
     let mut env = Reader::new(lookup);
     let mut text = String::new();

@@ -7,14 +7,17 @@ use hyper::header::{
 use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::conditions::{self, Verdict};
-use super::headers;
+use super::{files, headers};
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{ByteRange, ObjectKey, ObjectMeta, VersionId};
+use crate::store::{ByteRange, ObjectKey, ObjectMeta, StoreError, VersionId};
 
 const X_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+
+/// Times that an object is looked at anew when it changes under our hands.
+const TRIES: u32 = 3;
 
 /// Whatever a stored file is, it runs nothing in this origin.
 const SANDBOX: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
@@ -28,13 +31,31 @@ pub(super) async fn get(
     method: &Method,
 ) -> Result<Response<Body>, Error> {
     let key = app.keys.readable(key).map_err(hide_internal)?;
-    let version = query.value("version_id")?.map(|v| VersionId(v.to_owned()));
+    let version = files::version_of(query)?;
     let inline = query.value("inline")?.is_some();
-    let version = version.as_ref();
-    let head_only = method == Method::HEAD;
+    for _ in 0..TRIES {
+        match try_get(app, &key, version.as_ref(), request, inline, method).await {
+            // It changed between our two questions: it is judged again as it is now.
+            Err(Error::Store(StoreError::Precondition)) => {}
+            outcome => return outcome,
+        }
+    }
+    Err(Error::Store(StoreError::Conflict(
+        "the object changes faster than it can be read".into(),
+    )))
+}
 
+async fn try_get(
+    app: &App,
+    key: &ObjectKey,
+    version: Option<&VersionId>,
+    request: &HeaderMap,
+    inline: bool,
+    method: &Method,
+) -> Result<Response<Body>, Error> {
+    let head_only = method == Method::HEAD;
     let known = if head_only || conditions::is_conditional(request) {
-        let meta = app.store.head(&key, version).await?;
+        let meta = app.store.head(key, version).await?;
         match conditions::judge(request, &meta) {
             Verdict::Send => Some(meta),
             Verdict::NotModified => return Ok(not_modified(&meta)),
@@ -45,7 +66,7 @@ pub(super) async fn get(
     };
     // RFC 9110 section 14.2: a range is for GET only.
     if let Some(meta) = known.as_ref().filter(|_| head_only) {
-        let mut response = describe(&key, meta, inline, None);
+        let mut response = describe(key, meta, inline, None);
         response
             .headers_mut()
             .insert(CONTENT_LENGTH, meta.size.into());
@@ -54,11 +75,11 @@ pub(super) async fn get(
     let range = conditions::range(request, known.as_ref());
     // What was judged must be what is sent.
     let if_match = known.as_ref().map(|meta| meta.etag.as_str());
-    let download = app.store.get(&key, version, range, if_match).await?;
+    let download = app.store.get(key, version, range, if_match).await?;
     let length = download
         .range
         .map_or(download.meta.size, |range| range.end - range.start);
-    let response = describe(&key, &download.meta, inline, download.range);
+    let response = describe(key, &download.meta, inline, download.range);
     Ok(response.map(|_| Body::stream(download.body, Some(length))))
 }
 

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ETAG, HeaderValue, LOCATION};
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{conditions, headers, json, object};
 use crate::app::App;
@@ -15,7 +16,7 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
-use crate::upload::{RequestBody, Upload};
+use crate::upload::{Expected, Length, RequestBody, Upload};
 
 /// Keys in a page when the client does not say.
 const DEFAULT_LIMIT: u16 = 100;
@@ -83,6 +84,7 @@ pub(super) async fn put(
     key: String,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
+    stop: CancellationToken,
 ) -> Result<Response<Body>, Error> {
     let key = app.keys.writable(&key)?;
     let (parts, body) = request.into_parts();
@@ -95,20 +97,20 @@ pub(super) async fn put(
     }
     let condition = conditions::of_write(&parts.headers)?;
     let attributes = headers::attributes(&parts.headers, &key)?;
-    let length = body.size_hint().exact();
-    let source = RequestBody::new(
-        body,
-        app.process.config.timeout,
-        received,
-        app.process.phase.cut().clone(),
-    );
+    let length = match body.size_hint().exact() {
+        Some(length) => Length::Exactly(length),
+        None => Length::AtMost(None),
+    };
+    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
+    let source = Expected::parse(&parts.headers)?.verify(Box::pin(source));
     let upload = Upload {
         key: &key,
         attributes: &attributes,
         condition: &condition,
         length,
+        stop: &stop,
     };
-    let stored = app.engine.store(&upload, Box::pin(source)).await?;
+    let stored = app.engine.store(&upload, source).await?;
     let status = if stored.created {
         StatusCode::CREATED
     } else {
@@ -125,13 +127,28 @@ pub(super) async fn put(
     Ok(response)
 }
 
+/// The version named by `?version_id=`. An empty one is refused: a script with an empty variable
+/// must not delete the current version.
+pub(super) fn version_of(query: &Query) -> Result<Option<VersionId>, Error> {
+    match query.value("version_id")? {
+        Some("") => Err(Error::invalid("invalid_query", "The version_id is empty.")),
+        other => Ok(other.map(|text| VersionId(text.to_owned()))),
+    }
+}
+
 /// Deletes an object, or the version named by `?version_id=`.
-pub(super) async fn delete(app: &App, key: &str, query: &Query) -> Result<Response<Body>, Error> {
+pub(super) async fn delete(
+    app: &App,
+    key: &str,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Error> {
+    conditions::none_for_delete(headers)?;
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     match app.keys.readable(key) {
         Ok(key) => {
-            let version = query.value("version_id")?.map(|v| VersionId(v.to_owned()));
+            let version = version_of(query)?;
             app.store.delete(&key, version.as_ref()).await?;
             Ok(response)
         }

@@ -35,9 +35,17 @@ pub(super) fn content_type(text: &str) -> Result<String, Error> {
 ///
 /// Fails with `invalid_header` for a value that could not be given back as it came.
 pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attributes, Error> {
-    let text = |name: HeaderName| match headers.get(&name) {
-        Some(value) => visible(name.as_str(), value).map(Some),
-        None => Ok(None),
+    // Lists may come in several lines, which mean the same as one (RFC 9110 section 5.3).
+    let text = |name: HeaderName| {
+        let lines: Vec<_> = headers
+            .get_all(&name)
+            .iter()
+            .map(|value| visible(name.as_str(), value))
+            .collect::<Result<_, _>>()?;
+        if lines.len() > 1 && name == CONTENT_TYPE {
+            return Err(invalid(name.as_str(), "is given more than once"));
+        }
+        Ok(Some(lines.join(", ")).filter(|_| !lines.is_empty()))
     };
     let mut metadata = Vec::new();
     let mut size = 0;
@@ -98,7 +106,7 @@ pub(super) fn give_back(attributes: &Attributes, headers: &mut HeaderMap) {
 }
 
 /// Visible ASCII with single spaces between: what S3's signature and every proxy leave as it is.
-fn visible(name: &str, value: &HeaderValue) -> Result<String, Error> {
+pub(super) fn visible(name: &str, value: &HeaderValue) -> Result<String, Error> {
     let text = value
         .to_str()
         .map_err(|_| invalid(name, "has characters that are not ASCII"))?
@@ -150,25 +158,48 @@ pub(super) fn disposition(kind: &str, name: &str) -> HeaderValue {
 }
 
 /// Types that a browser may show from our origin: none of them can run script.
-/// SVG, HTML and XML can, and are always downloads.
+const SAFE_INLINE: &[&str] = &[
+    "application/pdf",
+    "audio/aac",
+    "audio/flac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+    "audio/webm",
+    "audio/x-flac",
+    "audio/x-m4a",
+    "audio/x-wav",
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/vnd.microsoft.icon",
+    "image/webp",
+    "image/x-icon",
+    "text/csv",
+    "text/plain",
+    "video/mp4",
+    "video/mpeg",
+    "video/ogg",
+    "video/quicktime",
+    "video/webm",
+    "video/x-matroska",
+];
+
+/// Whether this is exactly one of the safe types, with a charset at most. Browsers split a type at
+/// commas and believe the last: one with a comma is none.
 pub(super) fn safe_inline(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match essence.split_once('/') {
-        Some(("audio" | "video", _)) => true,
-        Some(("image", subtype)) => matches!(
-            subtype,
-            "png" | "jpeg" | "gif" | "webp" | "avif" | "bmp" | "x-icon" | "vnd.microsoft.icon"
-        ),
-        _ => matches!(
-            essence.as_str(),
-            "text/plain" | "text/csv" | "application/pdf"
-        ),
-    }
+    let (essence, parameter) = match content_type.split_once(';') {
+        Some((essence, parameter)) => (essence, parameter.trim()),
+        None => (content_type, ""),
+    };
+    let essence = essence.trim().to_ascii_lowercase();
+    let charset = parameter.to_ascii_lowercase();
+    let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    SAFE_INLINE.contains(&essence.as_str())
+        && (charset.is_empty() || charset.strip_prefix("charset=").is_some_and(plain))
 }
 
 #[cfg(test)]
@@ -236,6 +267,10 @@ mod tests {
             "TEXT/HTML",
             "",
             "application/xhtml+xml",
+            "text/plain;, text/html",
+            "text/plain, text/html",
+            "video/x, text/html",
+            "audio/x-svg+xml",
         ] {
             assert!(!safe_inline(bad), "{bad}");
         }

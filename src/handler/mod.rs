@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
@@ -44,21 +45,33 @@ pub async fn handle(
         Route::Health => Ok(health::live(&app)),
         Route::Ready => Ok(health::ready(&app)),
         Route::Upload => {
-            let work = upload::form(Arc::clone(&app), request, received);
-            to_the_end(&app, work).await
+            let form = |stop| upload::form(Arc::clone(&app), request, received, stop);
+            to_the_end(&app, form).await
         }
         Route::Uploads => {
-            let work = resumable::collection(Arc::clone(&app), method, request, received);
-            to_the_end(&app, work).await
+            if method == Method::OPTIONS {
+                return Ok(resumable::options(&app, route));
+            }
+            let create = |stop| resumable::create(Arc::clone(&app), request, received, stop);
+            to_the_end(&app, create).await
         }
-        Route::Resumable(id) => {
-            let work = resumable::one(Arc::clone(&app), id.to_owned(), method, request, received);
-            to_the_end(&app, work).await
-        }
+        Route::Resumable(id) => match method {
+            Method::OPTIONS => Ok(resumable::options(&app, route)),
+            Method::HEAD => resumable::status(&app, id, request.headers()).await,
+            method => {
+                let id = id.to_owned();
+                let change = |stop| {
+                    resumable::change(Arc::clone(&app), id, method, request, received, stop)
+                };
+                to_the_end(&app, change).await
+            }
+        },
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
-                (Some(key), &Method::DELETE) => files::delete(&app, &key, &query).await,
+                (Some(key), &Method::DELETE) => {
+                    files::delete(&app, &key, &query, request.headers()).await
+                }
                 (Some(key), _) => {
                     download::get(&app, &key, &query, request.headers(), &method).await
                 }
@@ -74,10 +87,10 @@ pub async fn handle(
             let query = Query::parse(request.uri().query())?;
             match method {
                 Method::PUT => {
-                    let work = files::put(Arc::clone(&app), key, request, received);
-                    to_the_end(&app, work).await
+                    let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
+                    to_the_end(&app, put).await
                 }
-                Method::DELETE => files::delete(&app, &key, &query).await,
+                Method::DELETE => files::delete(&app, &key, &query, request.headers()).await,
                 _ => download::get(&app, &key, &query, request.headers(), &method).await,
             }
         }
@@ -85,12 +98,24 @@ pub async fn handle(
 }
 
 /// Runs an upload as a task of the worker's: when the client goes, hyper drops whoever waits for
-/// the answer, and the upload must still be finished or aborted.
-async fn to_the_end(
+/// the answer, and the upload must still be given up in order. It is told so by its token, as it
+/// is when the process is cut.
+async fn to_the_end<F>(
     app: &App,
-    work: impl Future<Output = Result<Response<Body>, Error>> + Send + 'static,
-) -> Result<Response<Body>, Error> {
-    match app.tasks.spawn(work).await {
+    work: impl FnOnce(CancellationToken) -> F,
+) -> Result<Response<Body>, Error>
+where
+    F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
+{
+    // Those whose client has gone and that still clean up count as well.
+    if app.tasks.len() >= app.process.config.max_connections {
+        return Err(Error::BudgetSpent);
+    }
+    let stop = app.process.phase.cut().child_token();
+    let guard = stop.clone().drop_guard();
+    let outcome = app.tasks.spawn(work(stop)).await;
+    guard.disarm();
+    match outcome {
         Ok(outcome) => outcome,
         Err(failed) if failed.is_panic() => Err(Error::Panicked),
         Err(_cancelled) => Err(Error::ShuttingDown),

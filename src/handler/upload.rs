@@ -1,14 +1,16 @@
 //! `POST /upload`: a form with any number of files, each an upload of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::{StreamExt, TryStreamExt};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{assets, headers, json, object};
 use crate::app::App;
@@ -16,16 +18,20 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{Attributes, Condition, MAX_KEY_BYTES, ObjectKey, ObjectMeta};
-use crate::upload::{RequestBody, Source, Upload};
+use crate::upload::{Length, RequestBody, Source, Upload};
 
-/// Most files in one form: the answer describes each.
-const MAX_FILES: usize = 10_000;
+/// Most files in one form: the answer describes each, and waits in memory until the last.
+const MAX_FILES: usize = 1000;
+/// Bytes of a form that may pass without a field or a byte of one coming of them: a preamble, or
+/// a field's header. The parser keeps those in memory, without a limit of its own.
+const MAX_FORM_OVERHEAD: u64 = 256 << 10;
 
 /// Stores every file of the form, in order. When one fails, the answer names those stored before.
 pub(super) async fn form(
     app: Arc<App>,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
+    stop: CancellationToken,
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let boundary = boundary(&parts.headers)?;
@@ -35,17 +41,21 @@ pub(super) async fn form(
         // Refused before the body is read.
         key_of(&app, Some(prefix), "name")?;
     }
-    let source = RequestBody::new(
-        body,
-        app.process.config.timeout,
-        received,
-        app.process.phase.cut().clone(),
-    );
+    let length = body.size_hint().exact();
+    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
     let limit = SizeLimit::new().for_field("prefix", MAX_KEY_BYTES as u64 + 1);
     let constraints = Constraints::new().size_limit(limit);
-    let form = Multipart::with_constraints(source, boundary, constraints);
+    let progress = Progress::default();
+    let form = Multipart::with_constraints(progress.watch(source), boundary, constraints);
+    let target = Target {
+        app: &app,
+        prefix,
+        length,
+        progress,
+        stop,
+    };
     let mut stored = Vec::new();
-    match store_all(&app, form, prefix, &mut stored).await {
+    match store_all(target, form, &mut stored).await {
         Ok(()) => Ok(answer(&parts.headers, &stored)),
         Err(cause) if stored.is_empty() => Err(cause),
         Err(cause) => Err(Error::Partial {
@@ -55,34 +65,51 @@ pub(super) async fn form(
     }
 }
 
+/// What the files of one form have in common.
+struct Target<'a> {
+    app: &'a App,
+    prefix: Option<String>,
+    /// Bytes of the whole form, where that is known: no file of it is longer.
+    length: Option<u64>,
+    progress: Progress,
+    stop: CancellationToken,
+}
+
 async fn store_all(
-    app: &App,
+    mut target: Target<'_>,
     mut form: Multipart<'_>,
-    mut prefix: Option<String>,
     stored: &mut Vec<ObjectMeta>,
 ) -> Result<(), Error> {
     let invalid = |detail: &str| Err(Error::invalid("invalid_form", detail));
-    while let Some(field) = form.next_field().await.map_err(form_error)? {
+    while let Some(mut field) = form.next_field().await.map_err(form_error)? {
+        target.progress.made();
         match field.name() {
             Some("prefix") if !stored.is_empty() => {
                 return invalid("The prefix must come before the files.");
             }
             Some("prefix") => {
-                if prefix.is_some() {
+                if target.prefix.is_some() {
                     return invalid("The prefix is given more than once.");
                 }
-                prefix = Some(field.text().await.map_err(form_error)?);
+                let bytes = field.bytes().await.map_err(form_error)?;
+                let text = String::from_utf8(bytes.into())
+                    .map_err(|_| Error::invalid("invalid_key", "The prefix is not UTF-8."))?;
+                target.prefix = Some(text);
             }
             Some("file") => {
                 if stored.len() >= MAX_FILES {
-                    return invalid("There are more than 10,000 files in one form.");
+                    return invalid("There are more than 1,000 files in one form.");
                 }
-                if let Some(meta) = store_one(app, field, prefix.as_deref()).await? {
+                if let Some(meta) = store_one(&target, field).await? {
                     stored.push(meta);
                 }
             }
             // Buttons and the like: of no meaning here.
-            _ => {}
+            _ => {
+                while field.chunk().await.map_err(form_error)?.is_some() {
+                    target.progress.made();
+                }
+            }
         }
     }
     if stored.is_empty() {
@@ -92,15 +119,15 @@ async fn store_all(
 }
 
 /// Stores one file. None for the field that a browser sends when no file was chosen.
-async fn store_one(
-    app: &App,
-    mut field: Field<'_>,
-    prefix: Option<&str>,
-) -> Result<Option<ObjectMeta>, Error> {
+async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<ObjectMeta>, Error> {
     let Some(name) = field.file_name().map(str::to_owned) else {
         return Err(Error::invalid("invalid_form", "The file has no name."));
     };
-    let content_type = field.content_type().map(ToString::to_string);
+    let content_type = field
+        .headers()
+        .get(CONTENT_TYPE)
+        .map(|value| headers::visible("content-type", value))
+        .transpose()?;
     let mut first = None;
     if name.is_empty() {
         while first.is_none() {
@@ -110,21 +137,55 @@ async fn store_one(
             }
         }
     }
-    let key = key_of(app, prefix, &name)?;
+    let app = target.app;
+    let key = key_of(app, target.prefix.as_deref(), &name)?;
     let attributes = Attributes {
         content_type: Some(content_type.unwrap_or_else(|| headers::type_of(&key))),
         ..Attributes::default()
     };
-    let source: Source<'_> =
-        Box::pin(futures_util::stream::iter(first.map(Ok)).chain(field.map_err(form_error)));
+    let progress = target.progress.clone();
+    let bytes = field.map(move |chunk| {
+        progress.made();
+        chunk.map_err(form_error)
+    });
+    let source: Source<'_> = Box::pin(futures_util::stream::iter(first.map(Ok)).chain(bytes));
     let upload = Upload {
         key: &key,
         attributes: &attributes,
         condition: &Condition::None,
-        length: None,
+        length: Length::AtMost(target.length),
+        stop: &target.stop,
     };
     let stored = app.engine.store(&upload, source).await?;
     Ok(Some(stored.meta))
+}
+
+/// Counts a form's bytes since anything last came of them.
+#[derive(Clone, Default)]
+struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    /// Something came of the bytes.
+    fn made(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// The same bytes; fails after too many of which nothing came.
+    fn watch(
+        &self,
+        source: RequestBody,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
+        let idle = Arc::clone(&self.0);
+        source.map(move |chunk| {
+            let chunk = chunk?;
+            let count = chunk.len() as u64;
+            if idle.fetch_add(count, Ordering::Relaxed) + count > MAX_FORM_OVERHEAD {
+                let detail = "The form has too much that is no field of it.";
+                return Err(Error::invalid("invalid_form", detail));
+            }
+            Ok(chunk)
+        })
+    }
 }
 
 /// The key of a form's file: its name's last segment, since some browsers send whole paths, below
@@ -170,11 +231,18 @@ fn form_error(error: multer::Error) -> Error {
     }
 }
 
+/// Whether one element of Accept asks for HTML (RFC 9110 section 12.5.1).
+fn wants_html(element: &str) -> bool {
+    let mut pieces = element.split(';').map(str::trim);
+    pieces.next() == Some("text/html")
+        && !pieces.any(|piece| piece.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0))
+}
+
 fn answer(request: &HeaderMap, stored: &[ObjectMeta]) -> Response<Body> {
     let html = request.get_all(ACCEPT).iter().any(|value| {
         value
             .to_str()
-            .is_ok_and(|accept| accept.contains("text/html"))
+            .is_ok_and(|accept| accept.split(',').any(wants_html))
     });
     if html {
         let files: Vec<_> = stored

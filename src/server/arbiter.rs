@@ -1,6 +1,7 @@
 //! The arbiter: accepts connections, gives each to the worker with the fewest, replaces dead
 //! workers, and turns signals into phases. It serves nothing itself.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::CUT_GRACE;
 use super::slots::Slots;
@@ -18,6 +19,8 @@ use crate::app::Process;
 
 /// After a failed accept (EMFILE and the like): trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What a worker may take beyond its grace to end.
+const STUCK: Duration = Duration::from_secs(1);
 /// A worker that dies young is not replaced faster than this.
 const REPLACE_PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,6 +33,8 @@ pub(super) struct Arbiter {
     slots: Slots,
     run: Run,
     workers: Vec<Option<Worker>>,
+    /// Workers to be replaced, and when.
+    vacant: BTreeMap<usize, Instant>,
     died: mpsc::Receiver<usize>,
     death: mpsc::Sender<usize>,
     max_connections: usize,
@@ -79,6 +84,7 @@ impl Arbiter {
             slots: Slots::default(),
             run,
             workers,
+            vacant: BTreeMap::new(),
             died,
             death,
             max_connections,
@@ -113,32 +119,37 @@ impl Arbiter {
         self.drain(signals).await;
     }
 
-    /// Accepts and replaces, for ever.
+    /// Accepts and replaces, for ever. May be dropped at any await.
     async fn serve(&mut self) {
         loop {
             tokio::select! {
                 biased;
-                Some(number) = self.died.recv() => self.replace(number).await,
+                Some(number) = self.died.recv() => self.bury(number),
+                number = next_vacancy(&self.vacant) => self.replace(number),
                 () = accept(&self.listener, &mut self.waiting, &self.slots, &self.workers, self.max_connections) => {}
             }
         }
     }
 
-    async fn replace(&mut self, number: usize) {
+    fn bury(&mut self, number: usize) {
         log::error!("worker {number} died and is replaced");
         if let Some(dead) = self.workers.get_mut(number).and_then(Option::take) {
             dead.stop();
         }
-        loop {
-            sleep(REPLACE_PAUSE).await;
-            match Worker::start(number, &self.run, self.death.clone()) {
-                Ok(worker) => {
-                    if let Some(place) = self.workers.get_mut(number) {
-                        *place = Some(worker);
-                    }
-                    return;
+        self.vacant.insert(number, Instant::now() + REPLACE_PAUSE);
+    }
+
+    fn replace(&mut self, number: usize) {
+        match Worker::start(number, &self.run, self.death.clone()) {
+            Ok(worker) => {
+                self.vacant.remove(&number);
+                if let Some(place) = self.workers.get_mut(number) {
+                    *place = Some(worker);
                 }
-                Err(error) => log::error!("worker {number} could not be started: {error}"),
+            }
+            Err(error) => {
+                log::error!("worker {number} could not be started: {error}");
+                self.vacant.insert(number, Instant::now() + REPLACE_PAUSE);
             }
         }
     }
@@ -167,16 +178,27 @@ impl Arbiter {
                 log::info!("drained: nothing was cut");
                 return;
             }
-            () = tokio::time::sleep_until(deadline) => {}
+            () = sleep_until(deadline) => {}
             name = signals.next() => log::warn!("{name} again"),
             () = process.phase.cut().cancelled() => {}
         }
         log::warn!("cut {} connections that had not ended", slots.count());
         process.phase.cut_now();
-        // The workers give themselves CUT_GRACE to abort uploads; twice that is a stuck thread.
-        if timeout(CUT_GRACE * 2, ended).await.is_err() {
+        // The workers give themselves CUT_GRACE to abort uploads; one that takes longer is stuck.
+        if timeout(CUT_GRACE + STUCK, ended).await.is_err() {
             log::error!("a worker did not end");
         }
+    }
+}
+
+/// The next worker whose replacement is due; never, while there is none.
+async fn next_vacancy(vacant: &BTreeMap<usize, Instant>) -> usize {
+    match vacant.iter().min_by_key(|(_, due)| **due) {
+        Some((&number, &due)) => {
+            sleep_until(due).await;
+            number
+        }
+        None => std::future::pending().await,
     }
 }
 

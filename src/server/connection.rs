@@ -48,7 +48,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot) {
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
     let phase = &app.process.phase;
-    let mut draining = false;
+    let (mut draining, mut evicted) = (false, false);
     loop {
         tokio::select! {
             biased;
@@ -58,9 +58,14 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot) {
                 }
                 return;
             }
-            () = slot.evict().cancelled() => {
-                log::debug!("a connection without a request made room for another");
-                return;
+            () = slot.evict().cancelled(), if !evicted => {
+                if slot.in_service().is_idle() {
+                    log::debug!("a connection without a request made room for another");
+                    return;
+                }
+                // Its request became complete at that very moment: it is served, and the last.
+                evicted = true;
+                connection.as_mut().graceful_shutdown();
             }
             () = phase.draining().cancelled(), if !draining => {
                 draining = true;

@@ -12,7 +12,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{
+    CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use super::io::InService;
@@ -121,7 +123,21 @@ fn check_request(request: &Request<Incoming>) -> Result<(), Error> {
     if hosts.next().is_some() || (first.is_none() && request.version() == Version::HTTP_11) {
         return Err(Error::invalid("invalid_host", "One Host header is needed."));
     }
-    Ok(())
+    // RFC 3986 section 3.2.2, and a port.
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(b);
+    if first.is_some_and(|host| !host.as_bytes().iter().all(plain)) {
+        return Err(Error::invalid(
+            "invalid_host",
+            "The Host header is no host.",
+        ));
+    }
+    // RFC 9112 section 6.1: another coding would be stored as if it were the file.
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Error::UnsupportedCoding),
+    }
 }
 
 fn request_id(app: &App, headers: &HeaderMap) -> String {

@@ -16,13 +16,18 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// After our last byte the client's are read and thrown away, so that the reset that closing
 /// with unread bytes causes does not eat our answer (RFC 9112 section 9.6): at most this many
 /// bytes, or this long.
 const LINGER_BYTES: usize = 1 << 20;
 const LINGER: Duration = Duration::from_secs(2);
+
+/// A client that takes less than 1 KiB/s over a minute of our waiting is given up, as one that
+/// sends so little is.
+const SLOW_BYTES: usize = 60 << 10;
+const SLOW_WINDOW: Duration = Duration::from_mins(1);
 
 /// Whether a request is being served on the connection; shared with whoever serves it.
 #[derive(Debug)]
@@ -50,7 +55,6 @@ impl InService {
 
     pub(super) fn end(&self) {
         self.busy.store(false, Ordering::Release);
-        self.freed.notify_one();
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -59,14 +63,14 @@ impl InService {
 
     /// hyper's write buffer is empty.
     fn flushed(&self) {
-        if !self.is_busy() {
-            self.unflushed.store(false, Ordering::Release);
+        if !self.is_busy() && self.unflushed.swap(false, Ordering::AcqRel) {
+            self.freed.notify_one();
         }
     }
 
-    /// Whether what hyper writes now can be no handler's answer, but only its own refusal of a
-    /// head that it could not parse.
-    fn is_idle(&self) -> bool {
+    /// Whether no answer is being made or written. What hyper writes then can only be its own
+    /// refusal of a head that it could not parse.
+    pub(super) fn is_idle(&self) -> bool {
         !self.is_busy() && !self.unflushed.load(Ordering::Acquire)
     }
 }
@@ -79,6 +83,10 @@ pub(super) struct ClientIo {
     /// The rest of a refusal of ours that stands in for hyper's.
     refusal: Option<&'static [u8]>,
     write_stall: Option<Pin<Box<Sleep>>>,
+    stalled_since: Option<Instant>,
+    /// Of the window in which the client's rate is judged.
+    stalled: Duration,
+    written: usize,
     linger: Option<(Pin<Box<Sleep>>, usize)>,
 }
 
@@ -90,6 +98,9 @@ impl ClientIo {
             in_service,
             refusal: None,
             write_stall: None,
+            stalled_since: None,
+            stalled: Duration::ZERO,
+            written: 0,
             linger: None,
         }
     }
@@ -97,6 +108,7 @@ impl ClientIo {
     /// Fails a write that has made no progress for `timeout`.
     fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let timeout = self.timeout;
+        self.stalled_since.get_or_insert_with(Instant::now);
         let timer = self
             .write_stall
             .get_or_insert_with(|| Box::pin(sleep(timeout)));
@@ -104,8 +116,20 @@ impl ClientIo {
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
+    /// Notes that bytes went out; fails when next to none did over a whole window of waiting.
     fn progress(&mut self, result: io::Result<usize>) -> Poll<io::Result<usize>> {
         self.write_stall = None;
+        self.written += result.as_ref().map_or(0, |count| *count);
+        if let Some(since) = self.stalled_since.take() {
+            self.stalled += since.elapsed();
+        }
+        if self.stalled >= SLOW_WINDOW {
+            if self.written < SLOW_BYTES {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.stalled = Duration::ZERO;
+            self.written = 0;
+        }
         Poll::Ready(result)
     }
 

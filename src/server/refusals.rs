@@ -46,5 +46,5 @@ pub(super) const HEADERS_TOO_LARGE: &[u8] = refusal!(
     "431",
     "Request Header Fields Too Large",
     "headers_too_large",
-    "The request's headers are over 16 KiB."
+    "The request's headers are too large: 16 KiB in 100 fields are taken."
 );

@@ -1,5 +1,5 @@
 //! Which connections are open: counts them, and at the cap says which one goes, the oldest
-//! without a complete header.
+//! that serves no request: without a complete header, or between two.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,12 +55,13 @@ impl Slots {
         self.open().len()
     }
 
-    /// Tells the oldest connection that is not serving a request to go; false when all are.
+    /// Tells the oldest connection to go that is between requests or has not completed the head of
+    /// one; false when there is none.
     pub(super) fn evict_oldest(&self) -> bool {
         let mut open = self.open();
         let oldest = open
             .iter()
-            .find(|(_, entry)| !entry.in_service.is_busy())
+            .find(|(_, entry)| entry.in_service.is_idle())
             .map(|(id, _)| *id);
         // It counts as gone at once: its task needs a moment to close it.
         match oldest.and_then(|id| open.remove(&id)) {

@@ -5,21 +5,26 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::app::Process;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Between checks while the store answers.
 const WHEN_UP: Duration = Duration::from_secs(10);
-/// Between checks while it does not: recovery is noticed within 2 s.
+/// A check that takes longer has failed: the store's own patience is that of a transfer.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Between checks while it does not.
 const WHEN_DOWN: Duration = Duration::from_secs(1);
 
 /// Checks for ever.
 pub(super) async fn store(process: &Process, store: Arc<dyn Store>) -> Infallible {
     let mut first = true;
     loop {
-        let outcome = store.check().await;
+        let outcome = match timeout(DEADLINE, store.check()).await {
+            Ok(outcome) => outcome,
+            Err(late) => Err(StoreError::Timeout(late.into())),
+        };
         let up = outcome.is_ok();
         if process.health.note(up) || first {
             match outcome {

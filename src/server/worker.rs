@@ -150,13 +150,15 @@ pub(super) fn serve(app: impl FnOnce() -> App, threads: usize, inbox: Inbox) -> 
             }
         }
         connections.close();
-        connections.wait().await;
         app.tasks.close();
         let cut = app.process.phase.cut().clone();
         tokio::select! {
-            () = app.tasks.wait() => {}
-            () = async { cut.cancelled().await; tokio::time::sleep(connection::CUT_GRACE).await; } => {
-                log::warn!("{} uploads were cut before they were cleaned up", app.tasks.len());
+            () = async { connections.wait().await; app.tasks.wait().await } => {}
+            () = async { cut.cancelled().await; tokio::time::sleep(connection::CUT_GRACE).await } => {
+                let left = app.tasks.len();
+                if left > 0 {
+                    log::warn!("{left} uploads were cut before they were cleaned up");
+                }
             }
         }
     });

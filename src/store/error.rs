@@ -32,6 +32,10 @@ pub enum StoreError {
     TooLarge(Cause),
     /// The store refuses us: no rights, no such bucket, bad credentials.
     Refused(Cause),
+    /// The store does not know what was asked of it.
+    Unsupported(Cause),
+    /// The store takes the request for malformed.
+    Malformed(Cause),
     /// The store cannot be reached, failed, or asks to slow down.
     Unavailable(Cause),
     /// The store was silent too long.
@@ -45,6 +49,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether the store does not know what was asked of it, a condition or a checksum, rather than
+    /// deny it (S3 `NotImplemented`).
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Self::Unsupported(_))
+    }
+
     /// Whether the same call, sent again unchanged, may well succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
@@ -69,6 +80,8 @@ impl fmt::Display for StoreError {
             Self::InvalidKey(cause) => ("the store cannot hold this key", Some(cause)),
             Self::TooLarge(cause) => ("too large for the store", Some(cause)),
             Self::Refused(cause) => ("the store refuses us", Some(cause)),
+            Self::Unsupported(cause) => ("the store does not know this", Some(cause)),
+            Self::Malformed(cause) => ("the store takes our request for malformed", Some(cause)),
             Self::Unavailable(cause) => ("the store is unavailable", Some(cause)),
             Self::Timeout(cause) => ("the store was silent too long", Some(cause)),
             Self::Full(cause) => ("the store is full", Some(cause)),
@@ -89,6 +102,8 @@ impl std::error::Error for StoreError {
             | Self::InvalidKey(cause)
             | Self::TooLarge(cause)
             | Self::Refused(cause)
+            | Self::Unsupported(cause)
+            | Self::Malformed(cause)
             | Self::Unavailable(cause)
             | Self::Timeout(cause)
             | Self::Full(cause)

@@ -59,7 +59,8 @@ impl KeyRules {
         if text.len() + self.prefix_len > MAX_KEY_BYTES {
             return Err(KeyError::TooLong);
         }
-        if text.starts_with(INTERNAL_PREFIX) {
+        // MinIO takes a slash at the beginning for none: it must not open this door.
+        if text.trim_start_matches('/').starts_with(INTERNAL_PREFIX) {
             return Err(KeyError::Internal);
         }
         Ok(ObjectKey(text.to_owned()))
@@ -69,17 +70,21 @@ impl KeyRules {
     /// carry it (no control character, no backslash, no empty, `.` or `..` segment).
     pub fn writable(&self, text: &str) -> Result<ObjectKey, KeyError> {
         let key = self.readable(text)?;
-        if text.chars().any(char::is_control) {
-            return Err(KeyError::Control);
-        }
-        if text.contains('\\') {
-            return Err(KeyError::Backslash);
-        }
-        if text.split('/').any(|s| matches!(s, "" | "." | "..")) {
-            return Err(KeyError::Segment);
-        }
-        Ok(key)
+        portable(text).map(|()| key)
     }
+}
+
+fn portable(text: &str) -> Result<(), KeyError> {
+    if text.chars().any(char::is_control) {
+        return Err(KeyError::Control);
+    }
+    if text.contains('\\') {
+        return Err(KeyError::Backslash);
+    }
+    if text.split('/').any(|s| matches!(s, "" | "." | "..")) {
+        return Err(KeyError::Segment);
+    }
+    Ok(())
 }
 
 /// A valid key, without `KEY_PREFIX`: 1 to 1,024 bytes of UTF-8 outside the internal prefix.
@@ -97,6 +102,12 @@ impl ObjectKey {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether every store can hold it: a store that refuses one that is not simply has none.
+    #[must_use]
+    pub fn is_portable(&self) -> bool {
+        portable(&self.0).is_ok() && self.0.split('/').all(|segment| segment.len() <= 255)
     }
 
     /// The part after the last slash; the whole key where that part is empty.
@@ -174,6 +185,10 @@ mod tests {
         }
         assert_eq!(
             rules().readable(".cloud-portfolio/x"),
+            Err(KeyError::Internal)
+        );
+        assert_eq!(
+            rules().readable("//.cloud-portfolio/x"),
             Err(KeyError::Internal)
         );
     }

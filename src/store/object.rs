@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::Stream;
 
 use super::{StoreError, StoreResult};
 
@@ -135,15 +135,6 @@ impl Payload {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The same bytes as a stream.
-    #[must_use]
-    pub fn into_stream(self) -> Bytestream {
-        match self {
-            Self::Gathered(blocks) => stream::iter(blocks.into_iter().map(Ok)).boxed(),
-            Self::Streamed { body, .. } => body,
-        }
     }
 }
 

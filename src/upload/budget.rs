@@ -17,8 +17,9 @@ pub(super) const BLOCK_BYTES: usize = 256 << 10;
 const WAIT: Duration = Duration::from_secs(20);
 
 /// Two halves: one taken block by block, without waiting, by uploads that can also be streamed;
-/// one reserved a whole part at a time, in order of arrival, by uploads that cannot. Nobody who
-/// holds bytes of one half waits for more of it, so no wait can deadlock.
+/// one reserved a whole part at a time, in order of arrival, by uploads that cannot. What is held
+/// of either comes free by itself: parts on their way are driven while their upload waits for
+/// more, and what is reserved is only ever filled by its client. So no wait can deadlock.
 #[derive(Clone)]
 pub struct Budget {
     blocks: Arc<Semaphore>,
@@ -50,8 +51,7 @@ impl Budget {
     /// Room for a whole part of `size` bytes: what is free at once, else the next that comes
     /// free, in order of arrival.
     ///
-    /// Fails with [`Error::BudgetSpent`] after a short wait, and [`Error::TooLarge`] for a part
-    /// that would never fit.
+    /// Fails with [`Error::BudgetSpent`] after a short wait.
     pub async fn part(&self, size: usize) -> Result<Reservation, Error> {
         let bytes = u32::try_from(size).unwrap_or(u32::MAX);
         // Half of what streamable uploads use may be borrowed while it lies idle: they never wait.
@@ -59,9 +59,6 @@ impl Budget {
             && let Ok(permit) = Arc::clone(&self.blocks).try_acquire_many_owned(bytes)
         {
             return Ok(Reservation(permit));
-        }
-        if size > self.half {
-            return Err(Error::BudgetSpent);
         }
         let wait = Arc::clone(&self.parts).acquire_many_owned(bytes);
         match tokio::time::timeout(WAIT, wait).await {

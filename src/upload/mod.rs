@@ -4,6 +4,7 @@
 //! store's.
 
 mod budget;
+mod digest;
 mod multipart;
 mod part;
 pub mod resume;
@@ -11,10 +12,12 @@ mod settle;
 mod source;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{MAX_PART_BYTES, MAX_PARTS, UploadConfig};
 use crate::error::Error;
@@ -22,6 +25,7 @@ use crate::store::{
     Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError, StoreResult,
 };
 pub use budget::Budget;
+pub use digest::Expected;
 use part::{Cutter, Gathered, Room};
 use settle::nonce;
 pub use source::{RequestBody, Source};
@@ -29,6 +33,9 @@ pub use source::{RequestBody, Source};
 /// Up to here an object goes in with `If-None-Match: *` to learn whether it is new; sending it a
 /// second time when it is not costs less than asking before. Larger ones ask while bytes arrive.
 const ASK_BY_WRITING: u64 = 64 << 10;
+
+/// How long an answer is worth waiting for on which only the choice between 201 and 200 hangs.
+const ASK: Duration = Duration::from_secs(5);
 
 /// Makes objects of sources; one for each worker.
 #[derive(Clone)]
@@ -46,8 +53,19 @@ pub struct Upload<'a> {
     pub attributes: &'a Attributes,
     /// When only.
     pub condition: &'a Condition,
-    /// Bytes in all, where that is known.
-    pub length: Option<u64>,
+    /// How long it is.
+    pub length: Length,
+    /// Cancelled when nobody waits for it any more: it is given up and cleaned up after.
+    pub stop: &'a CancellationToken,
+}
+
+/// What is known of an upload's length, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Exactly so many.
+    Exactly(u64),
+    /// Not known but, where that is given, an upper bound.
+    AtMost(Option<u64>),
 }
 
 /// What was stored.
@@ -67,15 +85,6 @@ impl Engine {
             budget,
             config,
         }
-    }
-
-    /// Whether an upload of this length could be taken at all.
-    pub fn check_length(&self, length: Option<u64>) -> Result<(), Error> {
-        let limit = self.config.max_bytes;
-        if length.is_some_and(|length| length > limit) {
-            return Err(Error::TooLarge { limit });
-        }
-        Ok(())
     }
 
     /// Most bytes that an upload of unknown length may have.
@@ -98,7 +107,10 @@ impl Engine {
     ///
     /// Refuses what can be refused without reading a byte before it reads one.
     pub async fn store(&self, upload: &Upload<'_>, source: Source<'_>) -> Result<Stored, Error> {
-        self.check_length(upload.length)?;
+        let limit = self.config.max_bytes;
+        if matches!(upload.length, Length::Exactly(length) if length > limit) {
+            return Err(Error::TooLarge { limit });
+        }
         self.check_condition(upload).await?;
         let attributes = Attributes {
             nonce: Some(nonce()?),
@@ -110,11 +122,11 @@ impl Engine {
         };
         let cutter = Cutter::new(source);
         match upload.length {
-            Some(length) if length <= self.part_size(Some(length)) => {
-                self.single(upload, cutter, length).await
+            Length::Exactly(length) if length <= self.part_size(Some(length)) => {
+                until(upload.stop, self.single(upload, cutter, length)).await
             }
-            Some(length) => self.parts(upload, cutter, Some(length), None).await,
-            None => self.unknown(upload, cutter).await,
+            Length::Exactly(length) => self.parts(upload, cutter, Some(length), None).await,
+            Length::AtMost(bound) => self.unknown(upload, cutter, bound).await,
         }
     }
 
@@ -148,7 +160,13 @@ impl Engine {
         mut cutter: Cutter<'_>,
         length: u64,
     ) -> Result<Stored, Error> {
-        let gather = cutter.gather(length, Room::Blocks(&self.budget));
+        let gather = async {
+            if self.is_gathered(length) {
+                cutter.gather(length, Room::Blocks(&self.budget)).await
+            } else {
+                Ok(Gathered::Spent(Vec::new()))
+            }
+        };
         let (gathered, existed) = if length > ASK_BY_WRITING {
             let (gathered, existed) = tokio::join!(gather, self.existed(upload));
             (gathered?, existed)
@@ -158,6 +176,7 @@ impl Engine {
         match gathered {
             Gathered::Whole(blocks) => {
                 check_whole(&blocks, length)?;
+                cutter.expect_end(length).await?;
                 self.put_gathered(upload, blocks, existed).await
             }
             Gathered::Spent(blocks) => {
@@ -165,7 +184,7 @@ impl Engine {
                     Some(existed) => existed,
                     None => self.existed(upload).await.unwrap_or(false),
                 };
-                let streamed = stream_payload(&mut cutter, blocks, length, |payload| {
+                let streamed = stream_payload(&mut cutter, blocks, length, true, |payload| {
                     let store = Arc::clone(&self.store);
                     async move {
                         store
@@ -186,27 +205,47 @@ impl Engine {
         }
     }
 
+    /// Whether a part of this size may be gathered at all: one over a quarter of the budget would
+    /// take it from all others.
+    fn is_gathered(&self, size: u64) -> bool {
+        size <= (self.config.buffer_bytes / 4) as u64
+    }
+
     /// Unknown length: one PutObject if it ends within a part, else parts.
-    async fn unknown(&self, upload: &Upload<'_>, mut cutter: Cutter<'_>) -> Result<Stored, Error> {
+    async fn unknown(
+        &self,
+        upload: &Upload<'_>,
+        mut cutter: Cutter<'_>,
+        bound: Option<u64>,
+    ) -> Result<Stored, Error> {
         let limit = self.unknown_limit();
-        let mut blocks = cutter.gather_first(&self.budget).await?;
-        if !cutter.at_end().await? {
-            // The small block in hand belongs to the half of the budget that nobody waits for.
-            let part_size = self.part_size(None);
-            let left = part_size - total(&blocks);
-            let room = Room::Reserved(self.budget.part(left as usize).await?);
-            let Gathered::Whole(more) = cutter.gather(left, room).await? else {
-                return Err(Error::BudgetSpent);
-            };
-            blocks.extend(more);
-        }
+        let size = self.part_size(None).min(bound.unwrap_or(u64::MAX));
+        let blocks = until(upload.stop, self.gather_whole(&mut cutter, size)).await?;
         if total(&blocks) > limit {
             return Err(Error::TooLarge { limit });
         }
         if cutter.at_end().await? {
-            return self.put_gathered(upload, blocks, None).await;
+            return until(upload.stop, self.put_gathered(upload, blocks, None)).await;
         }
         self.parts(upload, cutter, None, Some(blocks)).await
+    }
+
+    /// Gathers a part that cannot be streamed, because nobody knows whether it will be full: from
+    /// the half of the budget that nobody waits for while that lasts, so that a slow client holds
+    /// no more than it has sent, and then with a reservation for the rest of the part.
+    async fn gather_whole(&self, cutter: &mut Cutter<'_>, size: u64) -> Result<Vec<Bytes>, Error> {
+        match cutter.gather(size, Room::Blocks(&self.budget)).await? {
+            Gathered::Whole(blocks) => Ok(blocks),
+            Gathered::Spent(mut blocks) => {
+                let left = size - total(&blocks);
+                let room = Room::Reserved(self.budget.part(left as usize).await?);
+                match cutter.gather(left, room).await? {
+                    Gathered::Whole(more) => blocks.extend(more),
+                    Gathered::Spent(_) => return Err(Error::BudgetSpent),
+                }
+                Ok(blocks)
+            }
+        }
     }
 
     async fn put_gathered(
@@ -230,7 +269,9 @@ impl Engine {
                 Err(StoreError::Precondition | StoreError::Conflict(_)) => {
                     (put(Condition::None).await, false)
                 }
-                Err(error) if error.is_transient() => (put(Condition::None).await, true),
+                Err(error) if error.is_transient() || error.is_unsupported() => {
+                    (put(Condition::None).await, true)
+                }
                 outcome => (outcome, true),
             },
             (Some(existed), condition) => (put(condition.clone()).await, !existed),
@@ -254,11 +295,24 @@ impl Engine {
             Condition::IfMatch(_) => return Some(true),
             Condition::None => {}
         }
-        match self.store.head(upload.key, None).await {
-            Ok(_) => Some(true),
-            Err(StoreError::NotFound) => Some(false),
-            Err(_) => None,
+        let asked = tokio::time::timeout(ASK, self.store.head(upload.key, None)).await;
+        match asked {
+            Ok(Ok(_)) => Some(true),
+            Ok(Err(StoreError::NotFound)) => Some(false),
+            Ok(Err(_)) | Err(_) => None,
         }
+    }
+}
+
+/// Waits for `work`, and no longer than until `stop` is cancelled.
+async fn until<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = stop.cancelled() => Err(Error::ShuttingDown),
     }
 }
 
@@ -281,11 +335,13 @@ fn short(got: u64, length: u64) -> Error {
 }
 
 /// Sends `length` bytes as they arrive: first `blocks`, then what `cutter` still yields. Their
-/// memory comes back as the store takes them. Cannot be repeated.
+/// memory comes back as the store takes them. Cannot be repeated. With `last`, these are the
+/// source's last bytes: the end of them goes out only when the source has ended as it should.
 async fn stream_payload<T, F>(
     cutter: &mut Cutter<'_>,
     blocks: Vec<Bytes>,
     length: u64,
+    last: bool,
     send: impl FnOnce(Payload) -> F,
 ) -> Result<T, Error>
 where
@@ -308,6 +364,9 @@ where
         let mut left = length - gathered;
         while left > 0 {
             let next = match cutter.next(left).await {
+                Ok(Some(chunk)) if last && chunk.len() as u64 == left => {
+                    cutter.expect_end(length).await.map(|()| chunk)
+                }
                 Ok(Some(chunk)) => Ok(chunk),
                 Ok(None) => Err(short(length - left, length)),
                 Err(error) => Err(error),

@@ -1,6 +1,7 @@
 //! Objects of more than one part: parts in parallel, given up when any of them fails.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -9,10 +10,13 @@ use futures_util::stream::FuturesUnordered;
 
 use super::part::{Cutter, Gathered, Room};
 use super::resume::Plain;
-use super::{Engine, Stored, Upload, check_whole, short, stream_payload, total};
+use super::{Engine, Stored, Upload, check_whole, stream_payload, total, until};
 use crate::config::MAX_PARTS;
 use crate::error::Error;
-use crate::store::{Multipart, Part, Payload, Store, StoreResult};
+use crate::store::{Multipart, ObjectMeta, Part, Payload, Store, StoreError, StoreResult};
+
+/// How long giving an upload up may take; what is left then is the sweeper's.
+const ABORT: Duration = Duration::from_secs(10);
 
 /// The parts of one upload that are on their way or done.
 pub(super) struct Flight {
@@ -100,10 +104,13 @@ impl Engine {
         );
         let (multipart, state) = begun?;
         let mut flight = Flight::new(Arc::clone(&self.store), multipart, self.config.concurrency);
-        let sent = match length {
-            Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
-            None => self.send_unknown(&mut flight, &mut cutter, first).await,
+        let all_parts = async {
+            match length {
+                Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
+                None => self.send_unknown(&mut flight, &mut cutter, first).await,
+            }
         };
+        let sent = until(upload.stop, all_parts).await;
         // Parts still on their way are given up before the upload is.
         flight.sending.clear();
         let completed = match sent {
@@ -114,26 +121,46 @@ impl Engine {
                     &flight.done,
                     upload.condition,
                 );
-                match complete.await {
-                    Ok(meta) => Ok(meta),
-                    Err(error) => self.settle(upload, error).await.map_err(Error::from),
-                }
+                let completing = async {
+                    match complete.await {
+                        Ok(meta) => Ok(meta),
+                        // Gone, though nobody but us knew of it: never a 404 to who is writing.
+                        Err(StoreError::NotFound) => {
+                            let gone = StoreError::Conflict("the upload is gone".into());
+                            self.settle(upload, gone).await.map_err(Error::from)
+                        }
+                        Err(error) => self.settle(upload, error).await.map_err(Error::from),
+                    }
+                };
+                until(upload.stop, completing).await
             }
             Err(error) => Err(error),
         };
         match completed {
             Ok(meta) => {
-                state.remove().await;
+                let removed = tokio::time::timeout(ABORT, state.remove()).await;
+                if removed.is_err() {
+                    log::warn!("a state object stays until it is swept");
+                }
                 Ok(Stored {
-                    meta,
+                    meta: ObjectMeta {
+                        attributes: upload.attributes.clone(),
+                        ..meta
+                    },
                     created: !existed.unwrap_or(false),
                 })
             }
             Err(error) => {
-                match self.store.abort_multipart(&flight.multipart).await {
-                    Ok(()) => state.remove().await,
-                    // With its state it is left to the sweeper.
-                    Err(failed) => log::warn!("a failed upload could not be aborted: {failed}"),
+                let abort = async {
+                    self.store.abort_multipart(&flight.multipart).await?;
+                    // Where it stays, the sweeper tries again.
+                    state.remove().await;
+                    Ok::<_, StoreError>(())
+                };
+                match tokio::time::timeout(ABORT, abort).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(failed)) => log::warn!("a failed upload could not be aborted: {failed}"),
+                    Err(_) => log::warn!("a failed upload could not be aborted within {ABORT:?}"),
                 }
                 Err(error)
             }
@@ -168,15 +195,13 @@ impl Engine {
         length: u64,
     ) -> Result<(), Error> {
         let part_size = flight.multipart.part_size;
-        // A part over a quarter of the budget would take it from all others: it is streamed.
-        let gather = part_size <= (self.config.buffer_bytes / 4) as u64;
         let mut left = length;
         for number in 1.. {
             if left == 0 {
                 break;
             }
             let size = part_size.min(left);
-            let gathered = if gather {
+            let gathered = if self.is_gathered(size) {
                 let work = cutter.gather(size, Room::Blocks(&self.budget));
                 flight.during(work).await?
             } else {
@@ -190,7 +215,7 @@ impl Engine {
                 Gathered::Spent(blocks) => {
                     let store = Arc::clone(&flight.store);
                     let multipart = flight.multipart.clone();
-                    let work = stream_payload(cutter, blocks, size, |payload| async move {
+                    let work = stream_payload(cutter, blocks, size, false, |payload| async move {
                         store.upload_part(&multipart, number, payload).await
                     });
                     let part = flight.during(work).await?;
@@ -202,11 +227,7 @@ impl Engine {
         while !flight.sending.is_empty() {
             flight.land().await?;
         }
-        if cutter.at_end().await? {
-            Ok(())
-        } else {
-            Err(short(length, length + 1))
-        }
+        cutter.expect_end(length).await
     }
 
     async fn send_unknown(
@@ -226,12 +247,7 @@ impl Engine {
                 if flight.during(cutter.at_end()).await? {
                     break;
                 }
-                let part = flight.during(self.budget.part(part_size as usize)).await?;
-                let work = cutter.gather(part_size, Room::Reserved(part));
-                match flight.during(work).await? {
-                    Gathered::Whole(blocks) => blocks,
-                    Gathered::Spent(_) => return Err(Error::BudgetSpent),
-                }
+                flight.during(self.gather_whole(cutter, part_size)).await?
             };
             sent += total(&blocks);
             if sent > limit || u64::from(number) > MAX_PARTS {

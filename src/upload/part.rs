@@ -8,7 +8,7 @@ use super::budget::{BLOCK_BYTES, Block, Budget, Reservation};
 use super::source::Source;
 use crate::error::Error;
 
-/// First block of an upload of unknown length: most of what forms carry is no larger.
+/// First block of a part.
 const FIRST_BYTES: usize = 64 << 10;
 
 /// A source with what is left of the chunk that was cut at a part's end.
@@ -68,6 +68,17 @@ impl<'a> Cutter<'a> {
         Ok(!self.has_more().await?)
     }
 
+    /// Fails when the source has more than the `length` bytes that came of it, or ends in an
+    /// error: a checksum that does not match shows only here.
+    pub(super) async fn expect_end(&mut self, length: u64) -> Result<(), Error> {
+        if self.at_end().await? {
+            return Ok(());
+        }
+        Err(Error::BodyBroken(
+            format!("more than the {length} bytes announced came").into(),
+        ))
+    }
+
     /// At most `most` further bytes; None at the source's end.
     pub(super) async fn next(&mut self, most: u64) -> Result<Option<Bytes>, Error> {
         if !self.has_more().await? {
@@ -91,8 +102,14 @@ impl<'a> Cutter<'a> {
         let mut block: Option<Block> = None;
         while left > 0 && self.has_more().await? {
             if block.is_none() {
-                // Never larger than what is left, so a full part ends exactly at its boundary.
-                block = room.block(BLOCK_BYTES.min(left));
+                // Never larger than what is left, so a full part ends exactly at its boundary. The
+                // first is small: most of what comes without a length is.
+                let most = if blocks.is_empty() {
+                    FIRST_BYTES
+                } else {
+                    BLOCK_BYTES
+                };
+                block = room.block(most.min(left));
             }
             let Some(filling) = &mut block else {
                 return Ok(Gathered::Spent(blocks));
@@ -104,18 +121,6 @@ impl<'a> Cutter<'a> {
         }
         blocks.extend(block.map(Block::freeze));
         Ok(Gathered::Whole(blocks))
-    }
-
-    /// Gathers the beginning of an upload of unknown length, up to one small block. Empty when
-    /// the budget has no room for it.
-    pub(super) async fn gather_first(&mut self, budget: &Budget) -> Result<Vec<Bytes>, Error> {
-        let Some(mut block) = budget.block(FIRST_BYTES) else {
-            return Ok(Vec::new());
-        };
-        while !block.is_full() && self.has_more().await? {
-            block.fill(&mut self.rest);
-        }
-        Ok(vec![block.freeze()])
     }
 }
 
@@ -142,10 +147,10 @@ mod tests {
         let mut cutter = cutter(data.chunks(70_000).map(<[u8]>::to_vec).collect());
         let Ok(Gathered::Spent(blocks)) = cutter.gather(600_000, Room::Blocks(&budget)).await
         else {
-            panic!("the budget holds one block");
+            panic!("half of the budget is one block: the first, and no second");
         };
         let mut seen = bytes(&blocks);
-        assert_eq!(seen.len(), BLOCK_BYTES);
+        assert_eq!(seen.len(), FIRST_BYTES);
         while let Some(chunk) = cutter.next(u64::MAX).await.unwrap() {
             seen.extend_from_slice(&chunk);
         }

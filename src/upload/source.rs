@@ -22,18 +22,21 @@ pub type Source<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send + '
 /// A client that sends less than this over [`SLOW_WINDOW`] of our waiting counts as silent:
 /// 1 KiB/s, below any line that could ever finish.
 const SLOW_BYTES: u64 = 60 << 10;
+/// How much one wait counts at most: bytes may have come long before they are asked for again,
+/// while it was the store or the budget that kept us.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Time spent waiting for the client, after which its rate is judged.
 const SLOW_WINDOW: Duration = Duration::from_mins(1);
 
 /// A request's body.
 ///
 /// Yields [`Error::ClientSilent`] after `timeout` without a byte, [`Error::BodyBroken`] when the
-/// body ends early or is badly framed, [`Error::ShuttingDown`] when `cut` is cancelled.
+/// body ends early or is badly framed, [`Error::ShuttingDown`] when `stop` is cancelled.
 pub struct RequestBody {
     body: Incoming,
     timeout: Duration,
     received: Arc<AtomicU64>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
     waiting_since: Option<Instant>,
     waited: Duration,
@@ -47,13 +50,13 @@ impl RequestBody {
         body: Incoming,
         timeout: Duration,
         received: Arc<AtomicU64>,
-        cut: CancellationToken,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             body,
             timeout,
             received,
-            cut: Box::pin(cut.cancelled_owned()),
+            stop: Box::pin(stop.cancelled_owned()),
             timer: Box::pin(sleep_until(Instant::now() + timeout)),
             waiting_since: None,
             waited: Duration::ZERO,
@@ -67,7 +70,7 @@ impl RequestBody {
         self.received.fetch_add(count, Ordering::Relaxed);
         self.window_bytes += count;
         if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
+            self.waited += since.elapsed().min(LONGEST_WAIT);
         }
         if self.waited >= SLOW_WINDOW {
             if self.window_bytes < SLOW_BYTES {
@@ -101,7 +104,7 @@ impl Stream for RequestBody {
                 Poll::Pending => break,
             }
         }
-        if self.cut.as_mut().poll(cx).is_ready() {
+        if self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Some(Err(Error::ShuttingDown)));
         }
         if self.waiting_since.is_none() {

@@ -61,7 +61,8 @@ async fn store(
         key: &key(),
         attributes: &Attributes::default(),
         condition: &condition,
-        length,
+        length: length.map_or(Length::AtMost(None), Length::Exactly),
+        stop: &CancellationToken::new(),
     };
     bench.engine.store(&upload, source).await
 }
@@ -119,7 +120,7 @@ async fn a_source_that_breaks_stores_nothing_and_gives_its_memory_back() {
                 tokio::task::yield_now().await;
             }
         };
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), idle).await;
+        let waited = tokio::time::timeout(Duration::from_secs(10), idle).await;
         assert!(
             waited.is_ok(),
             "{} bytes are lost",

@@ -225,7 +225,7 @@ impl Client {
         })
     }
 
-    fn read_body(&mut self, answer: &Answer, mut sink: impl FnMut(&[u8])) -> Option<()> {
+    pub fn read_body(&mut self, answer: &Answer, mut sink: impl FnMut(&[u8])) -> Option<()> {
         let mut buffer = vec![0; 64 << 10];
         let mut copy = |reader: &mut BufReader<TcpStream>, mut left: u64| {
             while left > 0 {

@@ -10,7 +10,7 @@ use super::super::{conditions, files, headers, json, object};
 use super::metadata::{self, Name};
 use super::{
     Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, check_creation, check_offset, empty,
-    fields, location, text,
+    fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::route::Query;
 use crate::store::{ObjectKey, ObjectMeta};
 use crate::upload::resume::{Finish, Found, New, Open, Piece, Progress, UploadId};
-use crate::upload::Upload;
+use crate::upload::{Expected, Length, Upload};
 
 const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 
@@ -78,14 +78,14 @@ pub(super) async fn create(
         };
         match app.engine.append(*open, piece).await {
             Ok(Progress::More { offset, .. }) => {
+                if body.stop.is_cancelled() {
+                    give_up(app, &id).await;
+                }
                 headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             }
             Ok(Progress::Stored(_)) => return Err(Error::InconsistentLength),
             Err(error) => {
-                // Nobody has heard of it.
-                if let Err(failed) = app.engine.cancel(&id).await {
-                    log::warn!("an upload that failed at its beginning stays: {failed}");
-                }
+                give_up(app, &id).await;
                 return Err(error);
             }
         }
@@ -110,9 +110,14 @@ async fn whole(
         key,
         attributes: &attributes,
         condition: &conditions::of_write(&parts.headers)?,
-        length: body.length.or(named),
+        length: match body.length.or(named) {
+            Some(length) => Length::Exactly(length),
+            None => Length::AtMost(None),
+        },
+        stop: &body.stop,
     };
-    let stored = app.engine.store(&upload, body.source).await?;
+    let source = Expected::parse(&parts.headers)?.verify(body.source);
+    let stored = app.engine.store(&upload, source).await?;
     let status = if stored.created {
         StatusCode::CREATED
     } else {
@@ -183,8 +188,15 @@ pub(super) async fn append(
     {
         return Err(Error::InconsistentLength);
     }
+    let expected = Expected::parse(fields)?;
+    let source = if expected == Expected::default() {
+        body.source
+    } else {
+        let source = expected.verify(body.source);
+        app.engine.hold(&open, source, body.length).await?
+    };
     let piece = Piece {
-        source: body.source,
+        source,
         length: body.length,
         finish: if complete { Finish::Now } else { Finish::Later },
         stop: guard.stop().clone(),

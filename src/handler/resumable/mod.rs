@@ -12,8 +12,8 @@ use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue};
-use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
@@ -89,74 +89,74 @@ impl Marks {
     }
 }
 
-/// `/uploads`.
-pub(super) async fn collection(
+/// `POST /uploads`.
+pub(super) async fn create(
     app: Arc<App>,
-    method: Method,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
+    stop: CancellationToken,
 ) -> Result<Response<Body>, Error> {
-    if method == Method::OPTIONS {
-        return Ok(options(&app, Route::Uploads.allow()));
-    }
     let (parts, body) = request.into_parts();
-    let body = Arrival::new(&app, body, received);
-    if is_tus(&parts)? {
+    let tus = is_tus(&parts.headers)?;
+    let body = Arrival::new(&app, body, received, stop);
+    if tus {
         tus::create(&app, &parts, body).await
     } else {
         ietf::create(&app, &parts, body).await
     }
 }
 
-/// `/uploads/{id}`.
-pub(super) async fn one(
+/// `HEAD /uploads/{id}`.
+pub(super) async fn status(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Error> {
+    let tus = is_tus(headers)?;
+    let id = UploadId::decode(id, &app.keys).ok_or(Error::NotFound)?;
+    // A request that the client gave up counts with all that it brought.
+    app.process.live.interrupt(id.hash()).await;
+    let mut response = if tus {
+        tus::status(app, id).await?
+    } else {
+        ietf::status(app, id, headers).await?
+    };
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
+    Ok(response)
+}
+
+/// `PATCH` and `DELETE /uploads/{id}`.
+pub(super) async fn change(
     app: Arc<App>,
     id: String,
     method: Method,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
+    stop: CancellationToken,
 ) -> Result<Response<Body>, Error> {
-    if method == Method::OPTIONS {
-        return Ok(options(&app, Route::Resumable("").allow()));
-    }
     let (parts, body) = request.into_parts();
-    let tus = is_tus(&parts)?;
+    let tus = is_tus(&parts.headers)?;
     let id = UploadId::decode(&id, &app.keys).ok_or(Error::NotFound)?;
-    match method {
-        Method::PATCH => {
-            let body = Arrival::new(&app, body, received);
-            if tus {
-                tus::append(&app, id, &parts, body).await
-            } else {
-                ietf::append(&app, id, &parts, body).await
-            }
-        }
-        Method::DELETE => {
-            app.process.live.interrupt(id.hash()).await;
-            app.engine.cancel(&id).await?;
-            Ok(empty(StatusCode::NO_CONTENT))
-        }
-        _ => {
-            // A request that the client gave up counts with all that it brought.
-            app.process.live.interrupt(id.hash()).await;
-            let mut response = if tus {
-                tus::status(&app, id).await?
-            } else {
-                ietf::status(&app, id, &parts.headers).await?
-            };
-            let no_store = HeaderValue::from_static("no-store");
-            response.headers_mut().insert(CACHE_CONTROL, no_store);
-            Ok(response)
-        }
+    if method == Method::DELETE {
+        app.process.live.interrupt(id.hash()).await;
+        app.engine.cancel(&id).await?;
+        return Ok(empty(StatusCode::NO_CONTENT));
+    }
+    let body = Arrival::new(&app, body, received, stop);
+    if tus {
+        tus::append(&app, id, &parts, body).await
+    } else {
+        ietf::append(&app, id, &parts, body).await
     }
 }
 
 /// What this server can do, in both protocols.
-fn options(app: &App, allow: &'static str) -> Response<Body> {
+pub(super) fn options(app: &App, route: Route<'_>) -> Response<Body> {
     let most = app.engine.max_size(None);
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static(allow));
+    headers.insert(ALLOW, HeaderValue::from_static(route.allow()));
     headers.insert(TUS_RESUMABLE, VERSION);
     headers.insert(TUS_VERSION, VERSION);
     headers.insert(TUS_EXTENSION, EXTENSIONS);
@@ -168,8 +168,8 @@ fn options(app: &App, allow: &'static str) -> Response<Body> {
 }
 
 /// Whether a request speaks tus, in the version that is spoken here.
-fn is_tus(parts: &Parts) -> Result<bool, Error> {
-    match parts.headers.get(TUS_RESUMABLE) {
+fn is_tus(headers: &HeaderMap) -> Result<bool, Error> {
+    match headers.get(TUS_RESUMABLE) {
         None => Ok(false),
         Some(version) if version == VERSION => Ok(true),
         Some(_) => Err(Error::TusVersion),
@@ -180,21 +180,26 @@ fn is_tus(parts: &Parts) -> Result<bool, Error> {
 struct Arrival {
     source: Source<'static>,
     length: Option<u64>,
+    /// Cancelled when the client has gone, or the process is cut.
+    stop: CancellationToken,
 }
 
 impl Arrival {
-    fn new(app: &App, body: Incoming, received: Arc<AtomicU64>) -> Self {
+    fn new(app: &App, body: Incoming, received: Arc<AtomicU64>, stop: CancellationToken) -> Self {
         let length = body.size_hint().exact();
-        let source = RequestBody::new(
-            body,
-            app.process.config.timeout,
-            received,
-            app.process.phase.cut().clone(),
-        );
+        let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
         Self {
             source: Box::pin(source),
             length,
+            stop,
         }
+    }
+}
+
+/// Gives up an upload whose creation failed, or whose client left before it heard of it.
+async fn give_up(app: &App, id: &UploadId) {
+    if let Err(error) = app.engine.cancel(id).await {
+        log::warn!("an upload that failed at its beginning stays: {error}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::super::{files, headers};
 use super::metadata::{self, Metadata, Name};
 use super::{
     Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, check_creation, check_offset, empty,
-    fields, location, text,
+    fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
@@ -71,16 +71,17 @@ pub(super) async fn create(
             .enter(id.hash(), app.process.phase.draining())
             .await;
         let stop = guard.stop().clone();
+        let gone = body.stop.clone();
         match add(app, *open, body, checksum, stop).await {
             Ok(Progress::More { offset, .. }) => {
+                if gone.is_cancelled() {
+                    give_up(app, &id).await;
+                }
                 headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             }
             Ok(Progress::Stored(meta)) => describe_object(app, &id, &meta, headers),
             Err(error) => {
-                // Nobody has heard of it.
-                if let Err(failed) = app.engine.cancel(&id).await {
-                    log::warn!("an upload that failed at its beginning stays: {failed}");
-                }
+                give_up(app, &id).await;
                 return Err(error);
             }
         }

@@ -56,6 +56,20 @@ impl Tree {
         Ok(meta)
     }
 
+    /// Whether a condition holds now: one that does not is told before bytes are written for
+    /// nothing. It is judged again, under the key's lock, at the commit.
+    pub(super) fn check(&self, key: &ObjectKey, condition: &Condition) -> StoreResult<()> {
+        if *condition == Condition::None {
+            return Ok(());
+        }
+        let newest = version::newest(&self.object_dir(key)).map_err(fault)?;
+        if holds(condition, newest) {
+            Ok(())
+        } else {
+            Err(StoreError::Precondition)
+        }
+    }
+
     /// Makes the file at `from`, complete and fsynced, the current version of `key`.
     pub(super) fn commit(
         &self,
@@ -73,7 +87,11 @@ impl Tree {
         }
         let id = Id::after(newest.map(Version::id)).map_err(fault)?;
         let target = dir.join(Version::Data(id).file_name());
-        place(from, &dir, &target).map_err(fault)?;
+        if let Err(error) = place(from, &dir, &target) {
+            // Directories made for nothing, on a disk that may be full.
+            self.prune(&dir);
+            return Err(fault(error));
+        }
         if let Err(error) = self.sync_up(&dir) {
             // What may not last must not be seen either.
             drop(fs::rename(&target, from));
@@ -136,8 +154,11 @@ impl Tree {
     /// that comes back after a crash is no key.
     fn prune(&self, dir: &Path) {
         for dir in self.below_root(dir) {
-            if fs::remove_dir(dir).is_err() {
-                return;
+            match fs::remove_dir(dir) {
+                Ok(()) => {}
+                // Making the path may have failed half way down.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(_) => return,
             }
         }
     }

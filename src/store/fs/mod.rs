@@ -174,6 +174,7 @@ impl Store for FsStore {
         match payload {
             Payload::Gathered(blocks) => {
                 self.run(move |tree| {
+                    tree.check(&key, &condition)?;
                     let mut temp = TempFile::for_put(&tree.tmp).map_err(fault)?;
                     payload::write_all(&mut temp, &blocks)?;
                     tree.commit_put(temp, &key, size, attributes, &condition)

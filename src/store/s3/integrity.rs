@@ -1,9 +1,9 @@
 //! How S3 is made to check what it stores: CRC-64/NVME where it knows it, else SHA-256 for what
 //! is gathered and MD5 against the ETag for what is streamed. Sending is `request`'s business.
 //!
-//! Measured on one core: CRC-64 of 8 MiB 0.5 ms, SHA-256 5 ms, MD5 11 ms. The first may run
+//! Measured on one core: CRC-64 of 8 MiB 0.6 ms, SHA-256 6 ms, MD5 12 to 24 ms. The first may run
 //! where it stands; SHA-256 of a whole part goes to a blocking thread; MD5 of a stream is spread
-//! over its chunks of at most 64 KiB, 90 µs each.
+//! over its chunks of at most 64 KiB, 0.1 to 0.2 ms each.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, Digest};
+use crc64fast_nvme::Digest;
 use futures_util::{Stream, StreamExt, stream};
 use md5::{Digest as _, Md5};
 
@@ -75,11 +75,11 @@ impl Checks {
 
 /// The CRC-64/NVME of blocks in their order.
 pub(super) fn crc64(blocks: &[Bytes]) -> u64 {
-    let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
+    let mut digest = Digest::new();
     for block in blocks {
-        digest.update(block);
+        digest.write(block);
     }
-    digest.finalize()
+    digest.sum64()
 }
 
 /// The CRC of the whole from those of its parts, in their order; None when one is not known.
@@ -90,7 +90,7 @@ pub(super) fn combine(parts: &[Part]) -> Option<u64> {
         whole = if index == 0 {
             crc
         } else {
-            crc_fast::checksum_combine(CrcAlgorithm::Crc64Nvme, whole, crc, part.size)
+            append(whole, crc, part.size)
         };
     }
     Some(whole)
@@ -117,19 +117,50 @@ pub(super) fn hashed(
     let stream = stream::try_unfold(
         (body, Md5::new(), result),
         |(mut body, mut hash, result)| async move {
-            match body.next().await.transpose()? {
-                Some(chunk) => {
-                    hash.update(&chunk);
-                    Ok(Some((chunk, (body, hash, result))))
-                }
-                None => {
-                    let _ = result.set(format!("{:x}", hash.finalize()));
-                    Ok(None)
-                }
+            if let Some(chunk) = body.next().await.transpose()? {
+                hash.update(&chunk);
+                return Ok(Some((chunk, (body, hash, result))));
             }
+            let _ = result.set(format!("{:x}", hash.finalize()));
+            Ok(None)
         },
     );
     (stream, cell)
+}
+
+/// The polynomial of CRC-64/NVME, reflected: the top bit is x^0.
+const POLYNOMIAL: u64 = 0x9a6c_9329_ac4b_c9b5;
+
+/// The CRC of bytes with the CRC `first`, followed by `len` bytes with the CRC `second`: the first
+/// is moved up by x^(8 len), modulo the polynomial, and the second added. What the CRC begins and
+/// ends with cancels out, as both are the same.
+fn append(first: u64, second: u64, len: u64) -> u64 {
+    const ONE: u64 = 1 << 63;
+    let mut shift = ONE;
+    // x^8, squared again and again: x^(8 len) is the product of those that len's bits name.
+    let mut power = ONE >> 8;
+    let mut rest = len;
+    while rest > 0 {
+        if rest & 1 == 1 {
+            shift = multiply(shift, power);
+        }
+        power = multiply(power, power);
+        rest >>= 1;
+    }
+    multiply(shift, first) ^ second
+}
+
+/// The product of two polynomials, modulo [`POLYNOMIAL`].
+fn multiply(left: u64, mut right: u64) -> u64 {
+    let mut product = 0;
+    for power in (0..64).rev() {
+        if left >> power & 1 == 1 {
+            product ^= right;
+        }
+        let carry = if right & 1 == 1 { POLYNOMIAL } else { 0 };
+        right = right >> 1 ^ carry;
+    }
+    product
 }
 
 /// A CRC as headers have it: base64 of its 8 bytes, most significant first.
@@ -182,7 +213,7 @@ pub(super) fn framed(
         rest: Bytes::new(),
         left: len,
         in_chunk: 0,
-        digest: Digest::new(CrcAlgorithm::Crc64Nvme),
+        digest: Digest::new(),
         result,
         ended: false,
     };
@@ -195,7 +226,7 @@ pub(super) fn framed(
             let end = if state.left == len { "" } else { "\r\n" };
             if state.left == 0 {
                 state.ended = true;
-                let crc = state.digest.finalize();
+                let crc = state.digest.sum64();
                 let _ = state.result.set(crc);
                 let tail = format!("{end}0\r\n{TRAILER}:{}\r\n\r\n", encode(crc));
                 return Ok(Some((Bytes::from(tail), state)));
@@ -213,7 +244,7 @@ pub(super) fn framed(
         }
         let most = usize::try_from(state.in_chunk).unwrap_or(usize::MAX);
         let chunk = state.rest.split_to(state.rest.len().min(most));
-        state.digest.update(&chunk);
+        state.digest.write(&chunk);
         state.in_chunk -= chunk.len() as u64;
         state.left -= chunk.len() as u64;
         Ok(Some((chunk, state)))
@@ -243,6 +274,19 @@ mod tests {
         let parts = [part(b"1234"), part(b""), part(b"56789")];
         assert_eq!(combine(&parts), Some(0xae8b_1486_0a79_9888));
         assert_eq!(decode(&encode(77)), Some(77));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_crc_is_put_together_of_any_two_pieces(
+            first in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+            second in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        ) {
+            let of = |bytes: &[u8]| crc64(&[Bytes::copy_from_slice(bytes)]);
+            let whole = [&first[..], &second[..]].concat();
+            let joined = append(of(&first), of(&second), second.len() as u64);
+            proptest::prop_assert_eq!(joined, of(&whole));
+        }
     }
 
     #[tokio::test]

@@ -48,6 +48,7 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "EntityTooLarge" => return StoreError::TooLarge(cause()),
         "KeyTooLongError" | "XMinioInvalidObjectName" => return StoreError::InvalidKey(cause()),
         "XMinioStorageFull" | "QuotaExceeded" => return StoreError::Full(cause()),
+        "NotImplemented" => return StoreError::Unsupported(cause()),
         "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
             return StoreError::Unavailable(cause());
         }
@@ -57,8 +58,12 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         // 405 is what a delete marker answers to a read.
         404 | 405 => StoreError::NotFound,
         409 => StoreError::Conflict(cause()),
+        400 => StoreError::Malformed(cause()),
         412 => StoreError::Precondition,
+        // S3 does not say the size in a header: whoever asked for a range looks it up.
+        416 => StoreError::Range { size: 0 },
         429 | 500 | 502 | 503 => StoreError::Unavailable(cause()),
+        501 => StoreError::Unsupported(cause()),
         504 => StoreError::Timeout(cause()),
         507 => StoreError::Full(cause()),
         _ => StoreError::Refused(cause()),
@@ -84,19 +89,21 @@ pub(super) fn never_sent(error: &StoreError) -> bool {
 
 /// Whether S3 refused a request because it does not know its checksum or its framing.
 pub(super) fn knows_no_checksum(error: &StoreError) -> bool {
-    const CODES: [&str; 6] = [
-        "NotImplemented",
+    const CODES: [&str; 5] = [
         "InvalidRequest",
         "InvalidArgument",
         "XAmzContentSHA256Mismatch",
         "XAmzContentChecksumMismatch",
         "MalformedTrailerError",
     ];
-    let StoreError::Refused(cause) = error else {
-        return false;
-    };
-    let text = cause.to_string();
-    CODES.iter().any(|code| text.contains(code)) || text.contains("says 501")
+    match error {
+        StoreError::Unsupported(_) => true,
+        StoreError::Malformed(cause) => {
+            let text = cause.to_string();
+            CODES.iter().any(|code| text.contains(code))
+        }
+        _ => false,
+    }
 }
 
 /// Errors of rusoto's operations that it gives a name to.

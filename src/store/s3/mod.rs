@@ -153,12 +153,16 @@ impl S3Store {
         };
         let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
             Ok(got) => got,
-            Err(StoreError::Refused(cause)) if cause.to_string().contains("says 416") => {
+            Err(StoreError::Range { .. }) => {
                 let size = self.size_of(key, version).await?;
                 return Err(StoreError::Range { size });
             }
-            Err(error) => return Err(of_read(error, version)),
+            Err(error) => return Err(of_read(error, key, version)),
         };
+        if range.is_some() && got.content_length == Some(0) {
+            // MinIO sends an empty 206 for the last bytes of an empty object.
+            return Err(StoreError::Range { size: 0 });
+        }
         let span = got
             .content_range
             .as_deref()
@@ -215,9 +219,13 @@ impl S3Store {
         let page = match listed {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
-            Err(StoreError::Refused(cause))
-                if token.is_some() && cause.to_string().contains("says 400") =>
+            // No key of such a prefix can be there.
+            Err(StoreError::InvalidKey(_) | StoreError::Malformed(_) | StoreError::Refused(_))
+                if !is_possible(&query.prefix) =>
             {
+                return Ok(ListPage::default());
+            }
+            Err(StoreError::Malformed(_)) if token.is_some() => {
                 return Err(StoreError::InvalidCursor);
             }
             Err(error) => return Err(error),
@@ -291,7 +299,7 @@ impl Store for S3Store {
         };
         let head = retry(|| self.call(self.s3.head_object(request.clone())))
             .await
-            .map_err(|error| of_read(error, version))?;
+            .map_err(|error| of_read(error, key, version))?;
         describe(
             key,
             Described {
@@ -345,7 +353,7 @@ impl Store for S3Store {
             ..DeleteObjectRequest::default()
         };
         let deleted = retry(|| self.call(self.s3.delete_object(request.clone()))).await;
-        match deleted.map_err(|error| of_read(error, version)) {
+        match deleted.map_err(|error| of_read(error, key, version)) {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
@@ -375,9 +383,20 @@ impl Store for S3Store {
         parts: &[Part],
         condition: &Condition,
     ) -> StoreResult<ObjectMeta> {
-        let version = self.complete(multipart, parts, condition).await?;
-        // S3 dates such an object by its beginning and only HEAD tells.
-        self.head(&multipart.key, version.as_ref()).await
+        let (etag, version) = self.complete(multipart, parts, condition).await?;
+        // S3 dates such an object by its beginning, which only HEAD tells. That it is there is
+        // known already: not being let to read, or finding another writer's, takes nothing away.
+        match self.head(&multipart.key, version.as_ref()).await {
+            Ok(meta) if meta.etag == etag => Ok(meta),
+            _ => Ok(ObjectMeta {
+                key: multipart.key.as_str().to_owned(),
+                size: parts.iter().map(|part| part.size).sum(),
+                etag,
+                last_modified: Utc::now(),
+                version_id: version,
+                attributes: Attributes::default(),
+            }),
+        }
     }
 
     async fn list_parts(&self, multipart: &Multipart) -> StoreResult<Vec<Part>> {
@@ -433,17 +452,28 @@ fn describe(key: &ObjectKey, from: Described) -> StoreResult<ObjectMeta> {
 }
 
 /// What a read's refusal means: a version id that S3 cannot read, or a key that it cannot hold,
-/// is one that is not there.
-fn of_read(error: StoreError, version: Option<&VersionId>) -> StoreError {
+/// is one that is not there. MinIO says the latter in many ways, to a HEAD without a code.
+fn of_read(error: StoreError, key: &ObjectKey, version: Option<&VersionId>) -> StoreError {
     match error {
         StoreError::InvalidKey(_) => StoreError::NotFound,
-        StoreError::Refused(cause)
-            if version.is_some() && cause.to_string().contains("says 400") =>
+        StoreError::Malformed(_) if version.is_some() => StoreError::NotFound,
+        StoreError::Malformed(_) | StoreError::Refused(_) | StoreError::Unavailable(_)
+            if !key.is_portable() =>
         {
             StoreError::NotFound
         }
         other => other,
     }
+}
+
+/// Whether MinIO could hold a key that begins so.
+fn is_possible(prefix: &str) -> bool {
+    let whole = prefix.trim_end_matches('/');
+    let segments = || whole.split('/');
+    !prefix.contains(['\0', '\\'])
+        && !prefix.contains("//")
+        && !segments().any(|segment| matches!(segment, "." | ".."))
+        && segments().all(|segment| segment.len() <= 255)
 }
 
 fn is_internal(key: &str) -> bool {

@@ -261,13 +261,14 @@ impl S3Store {
         })
     }
 
-    /// S3 `CompleteMultipartUpload`; the new object's version where the bucket keeps versions.
+    /// S3 `CompleteMultipartUpload`; the new object's etag, and its version where the bucket keeps
+    /// versions.
     pub(super) async fn complete(
         &self,
         multipart: &Multipart,
         parts: &[Part],
         condition: &Condition,
-    ) -> StoreResult<Option<VersionId>> {
+    ) -> StoreResult<(String, Option<VersionId>)> {
         let document = Bytes::from(complete_document(parts));
         let whole = if multipart.crc64 {
             integrity::combine(parts)
@@ -292,12 +293,13 @@ impl S3Store {
                 .map_err(|e| meaning::of_dispatch(&e))?;
             // A 200 may carry an error: S3 begins to answer before it knows.
             match meaning::xml_text(&body.body, "ETag") {
-                Some(etag) if !etag.is_empty() => Ok(version.map(VersionId)),
+                Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), version.map(VersionId))),
                 _ => Err(meaning::of_answer(200, &body.body)),
             }
         };
         let outcome = match condition {
-            // S3 answers a second completion of the same parts like the first.
+            // S3 answers a second completion of the same parts like the first, MinIO with a 404
+            // that the object's nonce settles.
             Condition::None => retry(call).await,
             _ => retry_if(meaning::never_sent, call).await,
         };

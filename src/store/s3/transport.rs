@@ -84,7 +84,7 @@ async fn send(
         &signed,
         OutBody::new(payload, length, Arc::clone(&progress)),
     )
-    .map_err(|error| HttpDispatchError::new(format!("{CONNECT}{error}")))?;
+    .map_err(|error| HttpDispatchError::new(format!("no valid request: {error}")))?;
     let sent = tokio::select! {
         sent = client.request(request) => sent,
         () = progress.silence(timeout) => {

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::super::multipart::Flight;
 use super::super::part::{Cutter, Gathered, Room};
 use super::super::source::Source;
-use super::super::{stream_payload, total};
+use super::super::{check_whole, stream_payload, total};
 use super::tails::{self, Tail};
 use super::{Engine, Open, state};
 use crate::config::MAX_PARTS;
@@ -152,7 +152,7 @@ impl Engine {
                 self.note_length(&mut open, end).await?;
             }
         }
-        self.check_length(open.length())?;
+        self.check_size(open.length())?;
         let limit = open.length().unwrap_or(most);
         let cut = CutCell::default();
         let mut body = Until {
@@ -304,7 +304,7 @@ impl Engine {
                 // As many as come of a known number: never a wait for memory.
                 Some(left) => {
                     let goal = want.min(left);
-                    if goal <= (self.config.buffer_bytes / 4) as u64 {
+                    if self.is_gathered(goal) {
                         let work = cutter.gather(goal, Room::Blocks(&self.budget));
                         flight.during(work).await?
                     } else {
@@ -318,12 +318,8 @@ impl Engine {
                     if parts >= MAX_PARTS {
                         return Err(Error::TooLarge { limit: start });
                     }
-                    let room = flight.during(self.budget.part(want as usize)).await?;
-                    let work = cutter.gather(want, Room::Reserved(room));
-                    match flight.during(work).await? {
-                        Gathered::Spent(_) => return Err(Error::BudgetSpent),
-                        whole @ Gathered::Whole(_) => whole,
-                    }
+                    let work = self.gather_whole(cutter, want);
+                    Gathered::Whole(flight.during(work).await?)
                 }
             };
             match (gathered, left) {
@@ -366,7 +362,7 @@ impl Engine {
         if is_part {
             let multipart = open.multipart.clone();
             let number = parts as u32 + 1;
-            let work = stream_payload(cutter, blocks, goal, |payload| async move {
+            let work = stream_payload(cutter, blocks, goal, false, |payload| async move {
                 store.upload_part(&multipart, number, payload).await
             });
             let part = flight.during(work).await?;
@@ -377,7 +373,7 @@ impl Engine {
                 part: parts,
                 length: goal,
             };
-            let work = stream_payload(cutter, blocks, goal, |payload| async move {
+            let work = stream_payload(cutter, blocks, goal, false, |payload| async move {
                 tails::write(store.as_ref(), hash, tail, payload).await
             });
             flight.during(work).await?;
@@ -410,7 +406,7 @@ impl Engine {
     }
 
     async fn note_length(&self, open: &mut Open, length: u64) -> Result<(), Error> {
-        self.check_length(Some(length))?;
+        self.check_size(Some(length))?;
         let most = self.most(open.id.part_size);
         if length > most {
             return Err(Error::TooLarge { limit: most });
@@ -437,9 +433,8 @@ impl Engine {
         let Gathered::Whole(blocks) = cutter.gather(length, room).await? else {
             return Err(Error::BudgetSpent);
         };
-        if total(&blocks) != length || !cutter.at_end().await? {
-            return Err(Error::BodyBroken("it has not its length".into()));
-        }
+        check_whole(&blocks, length)?;
+        cutter.expect_end(length).await?;
         Ok(Box::pin(stream::iter(blocks.into_iter().map(Ok))))
     }
 

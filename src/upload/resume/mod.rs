@@ -41,7 +41,9 @@ mod tails;
 #[cfg(test)]
 mod tests;
 
-use super::{Engine, Upload};
+use super::{Engine, Length, Upload};
+use tokio_util::sync::CancellationToken;
+
 use crate::config::MAX_PARTS;
 use crate::error::Error;
 use crate::store::{
@@ -155,6 +157,15 @@ impl Open {
 }
 
 impl Engine {
+    /// Limits are checked at each request: they may have changed since the one before.
+    fn check_size(&self, length: Option<u64>) -> Result<(), Error> {
+        let limit = self.config.max_bytes;
+        if length.is_some_and(|length| length > limit) {
+            return Err(Error::TooLarge { limit });
+        }
+        Ok(())
+    }
+
     /// Most bytes of an upload with parts of this size.
     fn most(&self, part_size: u64) -> u64 {
         self.config.max_bytes.min(part_size * MAX_PARTS)
@@ -168,7 +179,7 @@ impl Engine {
 
     /// Begins an upload. One of no bytes is complete at once.
     pub async fn begin(&self, new: New) -> Result<(UploadId, Found), Error> {
-        self.check_length(new.length)?;
+        self.check_size(new.length)?;
         let mut id = UploadId {
             key: new.key,
             upload_id: String::new(),
@@ -293,7 +304,8 @@ impl Engine {
                         key: &open.id.key,
                         attributes: &attributes,
                         condition: &Condition::None,
-                        length: open.length(),
+                        length: Length::AtMost(open.length()),
+                        stop: &CancellationToken::new(),
                     };
                     self.settle(&upload, error).await?
                 }
