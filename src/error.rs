@@ -350,10 +350,7 @@ impl Error {
             }
             _ => {}
         }
-        if matches!(
-            status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED
-        ) {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
         response

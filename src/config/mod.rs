@@ -187,11 +187,7 @@ impl Config {
                 concurrency: env.within("UPLOAD_CONCURRENCY", 1, 64),
                 max_bytes: env.within("MAX_UPLOAD_BYTES", 1, MAX_PARTS * MAX_PART_BYTES),
                 // Up to a year: no lifecycle rule that one would set beside it is longer.
-                expiry: Duration::from_secs(env.within(
-                    "UPLOAD_EXPIRY_SECONDS",
-                    1,
-                    366 * 86_400,
-                )),
+                expiry: Duration::from_secs(env.within("UPLOAD_EXPIRY_SECONDS", 1, 366 * 86_400)),
             },
             ready_strict: env.parse("READY_STRICT"),
             allowed_origins: env.with("ALLOWED_ORIGINS", Origins::parse),

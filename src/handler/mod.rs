@@ -60,9 +60,8 @@ pub async fn handle(
             Method::HEAD => resumable::status(&app, id, request.headers()).await,
             method => {
                 let id = id.to_owned();
-                let change = |stop| {
-                    resumable::change(Arc::clone(&app), id, method, request, received, stop)
-                };
+                let change =
+                    |stop| resumable::change(Arc::clone(&app), id, method, request, received, stop);
                 to_the_end(&app, change).await
             }
         },

@@ -21,9 +21,9 @@ use super::io::InService;
 use crate::app::App;
 use crate::body::{Body, BoxError};
 use crate::error::Error;
+use crate::handler;
 use crate::handler::cors::Cors;
 use crate::handler::resumable::{self, Marks};
-use crate::handler;
 use crate::route;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -98,10 +98,8 @@ impl Engine {
         first: Option<Vec<Bytes>>,
     ) -> Result<Stored, Error> {
         let part_size = self.part_size(length);
-        let (begun, existed) = tokio::join!(
-            self.begin_parts(upload, part_size),
-            self.existed(upload),
-        );
+        let (begun, existed) =
+            tokio::join!(self.begin_parts(upload, part_size), self.existed(upload),);
         let (multipart, state) = begun?;
         let mut flight = Flight::new(Arc::clone(&self.store), multipart, self.config.concurrency);
         let all_parts = async {

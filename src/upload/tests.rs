@@ -20,7 +20,7 @@ fn bench(buffer_bytes: usize) -> Bench {
         part_bytes: PART,
         concurrency: 4,
         max_bytes: 20 * PART,
-        expiry: std::time::Duration::from_hours(1),
+        expiry: Duration::from_hours(1),
     };
     let engine = Engine::new(Arc::clone(&store), Budget::new(buffer_bytes), config);
     Bench {

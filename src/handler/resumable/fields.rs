@@ -20,10 +20,11 @@ fn item<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         Some(at) => text.split_at_checked(at)?,
         None => (text, ""),
     };
-    let plain = parameters
-        .split(';')
-        .skip(1)
-        .all(|parameter| parameter.trim_start().starts_with(|c: char| c.is_ascii_lowercase() || c == '*'));
+    let plain = parameters.split(';').skip(1).all(|parameter| {
+        parameter
+            .trim_start()
+            .starts_with(|c: char| c.is_ascii_lowercase() || c == '*')
+    });
     plain.then_some(item)
 }
 

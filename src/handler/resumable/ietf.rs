@@ -5,12 +5,13 @@
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{conditions, files, headers, json, object};
 use super::metadata::{self, Name};
 use super::{
-    Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, check_creation, check_offset, empty,
-    fields, give_up, location, text,
+    Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, check_creation, check_offset, checked,
+    empty, fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
@@ -70,15 +71,11 @@ pub(super) async fn create(
     if body.length != Some(0) {
         let live = &app.process.live;
         let guard = live.enter(id.hash(), app.process.phase.draining()).await;
-        let piece = Piece {
-            source: body.source,
-            length: body.length,
-            finish: Finish::Later,
-            stop: guard.stop().clone(),
-        };
-        match app.engine.append(*open, piece).await {
+        let stop = guard.stop().clone();
+        let gone = body.stop.clone();
+        match add(app, *open, fields, body, stop).await {
             Ok(Progress::More { offset, .. }) => {
-                if body.stop.is_cancelled() {
+                if gone.is_cancelled() {
                     give_up(app, &id).await;
                 }
                 headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
@@ -93,6 +90,23 @@ pub(super) async fn create(
     Ok(response)
 }
 
+async fn add(
+    app: &App,
+    open: Open,
+    fields: &HeaderMap,
+    body: Arrival,
+    stop: CancellationToken,
+) -> Result<Progress, Error> {
+    let length = body.length;
+    let piece = Piece {
+        source: checked(app, &open, fields, None, body).await?,
+        length,
+        finish: Finish::Later,
+        stop,
+    };
+    app.engine.append(open, piece).await
+}
+
 /// A creation that brings everything: without a 104 the client could not resume it, so it is an
 /// upload like any other.
 async fn whole(
@@ -102,7 +116,11 @@ async fn whole(
     body: Arrival,
     named: Option<u64>,
 ) -> Result<Response<Body>, Error> {
-    if body.length.zip(named).is_some_and(|(body, all)| body != all) {
+    if body
+        .length
+        .zip(named)
+        .is_some_and(|(body, all)| body != all)
+    {
         return Err(Error::InconsistentLength);
     }
     let attributes = headers::attributes(&parts.headers, key)?;
@@ -139,7 +157,10 @@ pub(super) async fn status(
             headers.insert(UPLOAD_COMPLETE, boolean(true));
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(meta.size));
             headers.insert(UPLOAD_LENGTH, HeaderValue::from(meta.size));
-            headers.insert(UPLOAD_LIMIT, text(&format!("max-size={}", app.engine.max_size(None))));
+            headers.insert(
+                UPLOAD_LIMIT,
+                text(&format!("max-size={}", app.engine.max_size(None))),
+            );
             headers.insert(ETAG, text(&format!("\"{}\"", meta.etag)));
         }
         Found::Open(open) => {
@@ -167,7 +188,10 @@ pub(super) async fn append(
     }
     let complete = complete(fields)?;
     let offset = fields::integer(fields, "upload-offset").ok_or_else(|| {
-        Error::invalid("invalid_upload_offset", "Upload-Offset must be one Integer.")
+        Error::invalid(
+            "invalid_upload_offset",
+            "Upload-Offset must be one Integer.",
+        )
     })?;
     let named = length(fields)?;
     let live = &app.process.live;
@@ -188,16 +212,10 @@ pub(super) async fn append(
     {
         return Err(Error::InconsistentLength);
     }
-    let expected = Expected::parse(fields)?;
-    let source = if expected == Expected::default() {
-        body.source
-    } else {
-        let source = expected.verify(body.source);
-        app.engine.hold(&open, source, body.length).await?
-    };
+    let length = body.length;
     let piece = Piece {
-        source,
-        length: body.length,
+        source: checked(app, &open, fields, None, body).await?,
+        length,
         finish: if complete { Finish::Now } else { Finish::Later },
         stop: guard.stop().clone(),
     };

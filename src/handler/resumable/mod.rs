@@ -19,8 +19,8 @@ use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Route;
-use crate::upload::resume::{ALGORITHMS, Open, UploadId};
-use crate::upload::{RequestBody, Source};
+use crate::upload::resume::{ALGORITHMS, Checksum, Open, UploadId};
+use crate::upload::{Expected, RequestBody, Source};
 
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
@@ -137,6 +137,7 @@ pub(super) async fn change(
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let tus = is_tus(&parts.headers)?;
+    check_digest(&parts.headers)?;
     let id = UploadId::decode(&id, &app.keys).ok_or(Error::NotFound)?;
     if method == Method::DELETE {
         app.process.live.interrupt(id.hash()).await;
@@ -206,12 +207,7 @@ async fn give_up(app: &App, id: &UploadId) {
 /// Refuses what would be ignored: the object is stored when the last request ends, and neither a
 /// condition nor a digest of the whole is kept until then.
 fn check_creation(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.contains_key("repr-digest") {
-        return Err(Error::invalid(
-            "digest_unsupported",
-            "A digest of the whole cannot be checked over several requests.",
-        ));
-    }
+    check_digest(headers)?;
     for name in ["if-match", "if-none-match"] {
         if headers.contains_key(name) {
             return Err(Error::invalid(
@@ -221,6 +217,35 @@ fn check_creation(headers: &HeaderMap) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn check_digest(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key("repr-digest") {
+        return Err(Error::invalid(
+            "digest_unsupported",
+            "A digest of the whole cannot be checked over several requests.",
+        ));
+    }
+    Ok(())
+}
+
+/// A request's bytes; where it gives a checksum of them, once all of them are here and right.
+async fn checked(
+    app: &App,
+    open: &Open,
+    headers: &HeaderMap,
+    checksum: Option<Checksum>,
+    body: Arrival,
+) -> Result<Source<'static>, Error> {
+    let expected = Expected::parse(headers)?;
+    if checksum.is_none() && expected == Expected::default() {
+        return Ok(body.source);
+    }
+    let mut source = expected.verify(body.source);
+    if let Some(checksum) = checksum {
+        source = checksum.verify(source);
+    }
+    app.engine.hold(open, source, body.length).await
 }
 
 /// The path of an upload.

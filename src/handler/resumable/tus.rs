@@ -6,21 +6,20 @@ use std::time::{Duration, UNIX_EPOCH};
 use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{files, headers};
 use super::metadata::{self, Metadata, Name};
 use super::{
-    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, check_creation, check_offset, empty,
-    fields, give_up, location, text,
+    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, check_creation, check_offset, checked,
+    empty, fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{Attributes, ObjectMeta, StoreError};
-use crate::upload::resume::{
-    Checksum, Finish, Found, New, Open, Piece, Progress, State, UploadId,
-};
+use crate::upload::resume::{Checksum, Finish, Found, New, Open, Piece, Progress, State, UploadId};
 
 const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
@@ -44,8 +43,12 @@ pub(super) async fn create(
         check_type(fields)?;
     }
     let new = describe(app, parts, length)?;
-    let checksum = checksum(fields)?;
-    if body.length.zip(length).is_some_and(|(body, all)| body > all) {
+    checksum(fields)?;
+    if body
+        .length
+        .zip(length)
+        .is_some_and(|(body, all)| body > all)
+    {
         return Err(Error::InconsistentLength);
     }
     let (id, found) = app.engine.begin(new).await?;
@@ -61,7 +64,10 @@ pub(super) async fn create(
     };
     headers.insert(UPLOAD_EXPIRES, expires(open.state()));
     if open.length().is_none() {
-        headers.insert(TUS_MAX_SIZE, HeaderValue::from(app.engine.max_size(Some(&open))));
+        headers.insert(
+            TUS_MAX_SIZE,
+            HeaderValue::from(app.engine.max_size(Some(&open))),
+        );
     }
     headers.insert(UPLOAD_OFFSET, HeaderValue::from(0));
     if has_body {
@@ -72,7 +78,7 @@ pub(super) async fn create(
             .await;
         let stop = guard.stop().clone();
         let gone = body.stop.clone();
-        match add(app, *open, body, checksum, stop).await {
+        match add(app, *open, fields, body, stop).await {
             Ok(Progress::More { offset, .. }) => {
                 if gone.is_cancelled() {
                     give_up(app, &id).await;
@@ -131,7 +137,7 @@ pub(super) async fn append(
     let offset = fields::number(&parts.headers, "upload-offset").ok_or_else(|| {
         Error::invalid("invalid_upload_offset", "Upload-Offset must be one number.")
     })?;
-    let checksum = checksum(&parts.headers)?;
+    checksum(&parts.headers)?;
     let guard = app
         .process
         .live
@@ -158,7 +164,7 @@ pub(super) async fn append(
         app.engine.announce_length(&mut open, length).await?;
     }
     let expires = expires(open.state());
-    match add(app, open, body, checksum, guard.stop().clone()).await? {
+    match add(app, open, &parts.headers, body, guard.stop().clone()).await? {
         Progress::More { offset, .. } => {
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             headers.insert(UPLOAD_EXPIRES, expires);
@@ -171,20 +177,14 @@ pub(super) async fn append(
 async fn add(
     app: &App,
     open: Open,
+    fields: &HeaderMap,
     body: Arrival,
-    checksum: Option<Checksum>,
-    stop: tokio_util::sync::CancellationToken,
+    stop: CancellationToken,
 ) -> Result<Progress, Error> {
-    let source = match checksum {
-        Some(checksum) => {
-            let source = checksum.verify(body.source);
-            app.engine.hold(&open, source, body.length).await?
-        }
-        None => body.source,
-    };
+    let length = body.length;
     let piece = Piece {
-        source,
-        length: body.length,
+        source: checked(app, &open, fields, checksum(fields)?, body).await?,
+        length,
         finish: Finish::AtLength,
         stop,
     };
@@ -230,9 +230,14 @@ fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
 fn describe(app: &App, parts: &Parts, length: Option<u64>) -> Result<New, Error> {
     let raw = match parts.headers.get(UPLOAD_METADATA) {
         None => None,
-        Some(_) => Some(fields::text(&parts.headers, "upload-metadata").ok_or_else(|| {
-            Error::invalid("invalid_metadata", "Upload-Metadata must be one line of ASCII.")
-        })?),
+        Some(_) => Some(
+            fields::text(&parts.headers, "upload-metadata").ok_or_else(|| {
+                Error::invalid(
+                    "invalid_metadata",
+                    "Upload-Metadata must be one line of ASCII.",
+                )
+            })?,
+        ),
     };
     let metadata = Metadata::parse(raw.unwrap_or_default())?;
     let query = Query::parse(parts.uri.query())?;

@@ -33,8 +33,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart, ObjectKey,
-    ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart,
+    ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
 };
 use commit::KeyLocks;
 use multipart::Uploads;

@@ -107,7 +107,8 @@ impl Uploads {
                     Some(suffix) => fs::metadata(temp::multipart_path(tmp, &id, suffix))
                         .is_ok_and(|file| file.len() == line.size),
                     None => {
-                        let end = u64::from(line.number.saturating_sub(1)) * head.part_size + line.size;
+                        let end =
+                            u64::from(line.number.saturating_sub(1)) * head.part_size + line.size;
                         end <= data.len()
                     }
                 };

@@ -173,7 +173,12 @@ mod tests {
         let mp = format!("mp-{kept}");
         assert_eq!(
             left,
-            [mp.clone(), format!("{mp}.2-1"), format!("{mp}.log"), "put-letters".into()]
+            [
+                mp.clone(),
+                format!("{mp}.2-1"),
+                format!("{mp}.log"),
+                "put-letters".into()
+            ]
         );
         assert_eq!(multiparts(dir.path(), ".log").unwrap(), [kept]);
     }

@@ -44,7 +44,9 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "NoSuchBucket" => return StoreError::Refused(cause()),
         "InvalidObjectState" => return StoreError::Archived,
         // The part was sent again meanwhile, by a request that this one does not know of.
-        "ConditionalRequestConflict" | "OperationAborted" | "InvalidPart" | "InvalidPartOrder" => return StoreError::Conflict(cause()),
+        "ConditionalRequestConflict" | "OperationAborted" | "InvalidPart" | "InvalidPartOrder" => {
+            return StoreError::Conflict(cause());
+        }
         "EntityTooLarge" => return StoreError::TooLarge(cause()),
         "KeyTooLongError" | "XMinioInvalidObjectName" => return StoreError::InvalidKey(cause()),
         "XMinioStorageFull" | "QuotaExceeded" => return StoreError::Full(cause()),

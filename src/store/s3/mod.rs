@@ -260,7 +260,9 @@ impl S3Store {
             });
         }
         for prefix in page.common_prefixes.unwrap_or_default() {
-            if let Some(prefix) = strip(prefix.prefix)?.filter(|prefix| is_internal(prefix) == internal) {
+            if let Some(prefix) =
+                strip(prefix.prefix)?.filter(|prefix| is_internal(prefix) == internal)
+            {
                 result.prefixes.push(prefix);
             }
         }

@@ -43,6 +43,7 @@ pub struct Piece<'a> {
 }
 
 /// What came of it.
+#[derive(Debug)]
 pub enum Progress {
     /// The upload is not complete.
     More {
@@ -218,10 +219,7 @@ impl Engine {
             Rest::Saved(length) => *length,
         };
         // A last part may be shorter than the others.
-        let offset = open
-            .length()
-            .map_or(start, |length| start.min(length))
-            + rest;
+        let offset = open.length().map_or(start, |length| start.min(length)) + rest;
         let whole = cut.is_none();
         let complete = match finish {
             Finish::Later => false,
@@ -450,7 +448,5 @@ impl Engine {
 }
 
 fn is_cut(cut: &CutCell) -> bool {
-    cut.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .is_some()
+    cut.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }

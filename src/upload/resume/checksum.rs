@@ -126,7 +126,14 @@ mod tests {
 
     #[test]
     fn what_is_no_checksum_is_refused() {
-        for text in ["", "sha1", "sha1 ", "crc32 AAAA", "sha1 AAAA", "SHA1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="] {
+        for text in [
+            "",
+            "sha1",
+            "sha1 ",
+            "crc32 AAAA",
+            "sha1 AAAA",
+            "SHA1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+        ] {
             assert!(Checksum::parse(text).is_err(), "{text}");
         }
     }

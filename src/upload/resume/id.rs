@@ -173,10 +173,7 @@ mod tests {
         let longest = id(&"k".repeat(1024), &"u".repeat(1024));
         let text = longest.encode();
         assert!(text.len() <= MAX_TEXT);
-        assert_eq!(
-            UploadId::decode(&text, &KeyRules::default()),
-            Some(longest)
-        );
+        assert_eq!(UploadId::decode(&text, &KeyRules::default()), Some(longest));
         assert_eq!(
             UploadId::decode(&"A".repeat(MAX_TEXT + 1), &KeyRules::default()),
             None

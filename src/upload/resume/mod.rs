@@ -53,8 +53,8 @@ pub use append::{Finish, Piece, Progress};
 pub use checksum::{ALGORITHMS, Checksum};
 pub use id::{UploadHash, UploadId};
 pub use live::{Guard, Live};
-pub use state::State;
 pub(super) use state::Plain;
+pub use state::State;
 use tails::Tail;
 
 /// A resumable upload that is to begin.

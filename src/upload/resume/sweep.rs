@@ -124,7 +124,9 @@ async fn visit(
             }
         }
         // Without a state: left by a request that came too late. In case that it is still at it.
-        None if Utc::now() - group.newest < chrono::Duration::from_std(expiry).unwrap_or(chrono::Duration::MAX) => {
+        None if Utc::now() - group.newest
+            < chrono::Duration::from_std(expiry).unwrap_or(chrono::Duration::MAX) =>
+        {
             return Ok(false);
         }
         None => {}
