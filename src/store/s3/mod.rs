@@ -182,7 +182,7 @@ impl S3Store {
                     content_type: got.content_type,
                     cache_control: got.cache_control,
                     content_language: got.content_language,
-                    content_encoding: got.content_encoding,
+                    content_encoding: own_encoding(got.content_encoding),
                     ..own_metadata(got.metadata)
                 },
             },
@@ -305,7 +305,7 @@ impl Store for S3Store {
                     content_type: head.content_type,
                     cache_control: head.cache_control,
                     content_language: head.content_language,
-                    content_encoding: head.content_encoding,
+                    content_encoding: own_encoding(head.content_encoding),
                     ..own_metadata(head.metadata)
                 },
             },
@@ -473,15 +473,29 @@ fn own_metadata(metadata: Option<HashMap<String, String>>) -> Attributes {
     }
 }
 
+/// The uploader's encoding: some stores keep the framing in which an object came beside it.
+fn own_encoding(encoding: Option<String>) -> Option<String> {
+    let encoding = encoding?;
+    let own: Vec<_> = encoding
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.eq_ignore_ascii_case("aws-chunked") && !text.is_empty())
+        .collect();
+    (!own.is_empty()).then(|| own.join(", "))
+}
+
 fn unquote(etag: Option<String>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 fn range_header(range: RangeSpec) -> String {
+    // Stores keep these in 64 bits with a sign, and ignore or refuse what does not fit. No object
+    // is as long as this.
+    let near = |offset: u64| offset.min(1 << 60);
     match range {
-        RangeSpec::From(start) => format!("bytes={start}-"),
-        RangeSpec::Between(first, last) => format!("bytes={first}-{last}"),
-        RangeSpec::Last(count) => format!("bytes=-{count}"),
+        RangeSpec::From(start) => format!("bytes={}-", near(start)),
+        RangeSpec::Between(first, last) => format!("bytes={}-{}", near(first), near(last)),
+        RangeSpec::Last(count) => format!("bytes=-{}", near(count)),
     }
 }
 

@@ -76,7 +76,16 @@ impl S3Store {
             }
             Payload::Streamed { len, body } if check == Check::Crc64 => {
                 let mut request = build();
-                request.add_header("content-encoding", "aws-chunked");
+                // One header: of two, a strict store takes none.
+                let own = request.headers().get("content-encoding");
+                let own = own.map(|values| values.concat());
+                let own = own.and_then(|value| String::from_utf8(value).ok());
+                request.remove_header("content-encoding");
+                let encoding = match own {
+                    Some(own) => format!("aws-chunked,{own}"),
+                    None => "aws-chunked".to_owned(),
+                };
+                request.add_header("content-encoding", &encoding);
                 request.add_header("x-amz-decoded-content-length", &len.to_string());
                 request.add_header("x-amz-trailer", TRAILER);
                 let crc = Arc::new(OnceLock::new());
