@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::server::On;
+use support::server::{On, minio};
 use support::{Answer, Client, Noise, Server};
 
 const STORES: [On; 2] = [On::Local, On::Minio];
@@ -307,4 +307,45 @@ fn shared_links_lead_to_the_public_endpoint() {
     let (url, _) = share(&mut client, "/files/x?share");
     assert!(url.starts_with("https://files.example/"), "{url}");
     assert!(url.contains("X-Amz-SignedHeaders=host&"), "{url}");
+}
+
+/// Credentials that MinIO lends for an hour (STS `AssumeRole`), as settings.
+fn temporary_credentials() -> Vec<(String, String)> {
+    let minio = minio();
+    let of = |name: &str| &minio.iter().find(|(n, _)| n == name).unwrap().1;
+    let user = format!(
+        "{}:{}",
+        of("AWS_ACCESS_KEY_ID"),
+        of("AWS_SECRET_ACCESS_KEY")
+    );
+    let output = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--user", &user])
+        .args(["--aws-sigv4", "aws:amz:us-east-1:sts", "--data"])
+        .arg("Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600")
+        .arg(of("AWS_ENDPOINT_URL_S3"))
+        .output()
+        .unwrap();
+    let document = String::from_utf8(output.stdout).unwrap();
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    vec![
+        ("AWS_ACCESS_KEY_ID".into(), element("AccessKeyId")),
+        ("AWS_SECRET_ACCESS_KEY".into(), element("SecretAccessKey")),
+        ("AWS_SESSION_TOKEN".into(), element("SessionToken")),
+    ]
+}
+
+#[test]
+fn a_link_signed_with_temporary_credentials_carries_their_token() {
+    let lent = temporary_credentials();
+    let settings: Vec<_> = lent.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let server = Server::with(On::Minio, &settings);
+    let mut client = server.client();
+    put(&mut client, "x", b"lent");
+    let (url, _) = share(&mut client, "/files/x?share");
+    assert!(url.contains("X-Amz-Security-Token="), "{url}");
+    let (status, _, body) = fetch(&url);
+    assert_eq!((status, body.as_slice()), (200, &b"lent"[..]));
 }
