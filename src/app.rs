@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::server::Phase;
 use crate::store::{KeyRules, Store};
 use crate::upload::{Budget, Engine};
+
+/// Bytes that what is held of zips may take in all: one of the largest, or a hundred small ones.
+const ZIP_MEMORY: usize = 16 << 20;
 
 /// Shared by all workers.
 pub struct Process {
@@ -20,6 +24,8 @@ pub struct Process {
     pub phase: Phase,
     /// Memory for uploads.
     pub budget: Budget,
+    /// Memory for zips being made: a permit for each byte.
+    pub zip_memory: Arc<Semaphore>,
     /// What is known of the store.
     pub health: StoreHealth,
     /// When the process started.
@@ -35,6 +41,7 @@ impl Process {
         Ok(Self {
             phase: Phase::default(),
             budget: Budget::new(config.upload.buffer_bytes),
+            zip_memory: Arc::new(Semaphore::new(ZIP_MEMORY)),
             health: StoreHealth::default(),
             started: Instant::now(),
             ids: RequestIds {

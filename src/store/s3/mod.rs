@@ -3,13 +3,16 @@
 //! `transport`.
 
 mod connect;
+mod copy;
 mod heal;
 mod integrity;
 mod meaning;
 mod request;
 mod retry;
+mod share;
 mod sign;
 mod transport;
+mod versions;
 
 use std::collections::HashMap;
 use std::io;
@@ -31,9 +34,9 @@ use rusoto_s3::{
 };
 
 use super::{
-    Attributes, ByteRange, Bytestream, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery,
-    Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult,
-    VersionId,
+    Attributes, ByteRange, Bytestream, Condition, Download, INTERNAL_PREFIX, Link, ListPage,
+    ListQuery, Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError,
+    StoreResult, VersionId, Versions,
 };
 use crate::config::S3Config;
 use connect::Connector;
@@ -48,6 +51,9 @@ pub struct S3Settings {
     pub bucket: String,
     prefix: String,
     region: Region,
+    /// The region at the endpoint that users reach.
+    public_region: Region,
+    max_copy_bytes: u64,
     credentials: AwsCredentials,
     checks: Checks,
     sse: Option<String>,
@@ -59,14 +65,17 @@ pub struct S3Settings {
 impl S3Settings {
     /// Fails when the CA bundle cannot be read.
     pub fn new(config: &S3Config, key_prefix: &str, timeout: Duration) -> io::Result<Self> {
+        // Always custom: rusoto knows no region of after 2022.
+        let region_at = |endpoint: &String| Region::Custom {
+            name: config.region.clone(),
+            endpoint: endpoint.clone(),
+        };
         Ok(Self {
             bucket: config.bucket.clone(),
             prefix: key_prefix.to_owned(),
-            // Always custom: rusoto knows no region of after 2022.
-            region: Region::Custom {
-                name: config.region.clone(),
-                endpoint: config.endpoint.clone(),
-            },
+            region: region_at(&config.endpoint),
+            public_region: region_at(config.public_endpoint.as_ref().unwrap_or(&config.endpoint)),
+            max_copy_bytes: copy::MAX_COPY_BYTES,
             credentials: AwsCredentials::new(
                 config.access_key_id.clone(),
                 config.secret_access_key.expose(),
@@ -82,6 +91,16 @@ impl S3Settings {
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
         })
+    }
+
+    /// Lets S3 copy objects above this many bytes in parts, for a store that takes less than the
+    /// 5 GiB of Amazon's.
+    #[must_use]
+    pub fn copying_at_most(self, bytes: u64) -> Self {
+        Self {
+            max_copy_bytes: bytes,
+            ..self
+        }
     }
 }
 
@@ -351,6 +370,33 @@ impl Store for S3Store {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn versions(&self, key: &ObjectKey) -> StoreResult<Versions> {
+        self.list_versions(key).await
+    }
+
+    async fn copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        self.copy_object(from, source, to, condition).await
+    }
+
+    async fn share(
+        &self,
+        key: &ObjectKey,
+        lifetime: Duration,
+        disposition: &str,
+    ) -> StoreResult<Link> {
+        self.presign(key, lifetime, disposition, Utc::now())
+    }
+
+    fn has_signed(&self, _: &ObjectKey, _: i64, _: &str) -> bool {
+        false
     }
 
     async fn create_multipart(

@@ -19,13 +19,13 @@ use crate::store::{
 };
 
 impl S3Store {
-    fn request(&self, method: &str, key: &ObjectKey) -> SignedRequest {
+    pub(super) fn request(&self, method: &str, key: &ObjectKey) -> SignedRequest {
         let path = format!("/{}/{}", self.settings.bucket, self.full(key));
         SignedRequest::new(method, "s3", &self.settings.region, &path)
     }
 
     /// Signs and sends; anything but a success is an error by meaning.
-    async fn send(
+    pub(super) async fn send(
         &self,
         mut request: SignedRequest,
         content_sha256: &str,
@@ -422,7 +422,7 @@ async fn on_blocking_thread(blocks: &[Bytes], hash: fn(&[Bytes]) -> String) -> S
 }
 
 /// `If-Match` on what is not there: some stores answer 404 where others answer 412.
-fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
+pub(super) fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
     match (error, condition) {
         (StoreError::NotFound, Condition::IfMatch(_)) => StoreError::Precondition,
         (error, _) => error,
@@ -450,7 +450,7 @@ fn set_stream(
     request.set_payload_stream(ByteStream::new_with_size(body, len as usize));
 }
 
-fn add_condition(request: &mut SignedRequest, condition: &Condition) {
+pub(super) fn add_condition(request: &mut SignedRequest, condition: &Condition) {
     match condition {
         Condition::None => {}
         Condition::IfAbsent => request.add_header("if-none-match", "*"),

@@ -32,6 +32,10 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// about 4 MiB.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 
+/// While Amazon's S3 copies, it sends white space. MinIO and others say nothing until they are
+/// done: 5 GiB at 18 MB/s, a slow disk.
+const COPY_SILENCE: Duration = Duration::from_mins(5);
+
 /// Prefixes of the texts of `HttpDispatchError`, which carries nothing else: see `meaning`.
 pub(super) const TIMEOUT: &str = "timeout: ";
 pub(super) const CONNECT: &str = "connect: ";
@@ -76,6 +80,11 @@ async fn send(
     let progress = Arc::new(Progress::new());
     // Only an object is read piece by piece; everything else is a document.
     let object = signed.method == "GET" && signed.params.keys().all(|name| name == "versionId");
+    let timeout = if signed.headers().contains_key("x-amz-copy-source") {
+        timeout.max(COPY_SILENCE)
+    } else {
+        timeout
+    };
     let payload = signed.payload.take();
     // rusoto keeps a stream's length to itself and to this header.
     let length = signed.headers().get("content-length").and_then(|values| {
