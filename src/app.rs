@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -12,6 +13,9 @@ use crate::server::Phase;
 use crate::store::{KeyRules, Store};
 use crate::upload::resume::Live;
 use crate::upload::{Budget, Engine};
+
+/// Bytes that what is held of zips may take in all: one of the largest, or a hundred small ones.
+const ZIP_MEMORY: usize = 16 << 20;
 
 /// Shared by all workers.
 pub struct Process {
@@ -23,6 +27,8 @@ pub struct Process {
     pub budget: Budget,
     /// Requests that are adding to resumable uploads.
     pub live: Live,
+    /// Memory for zips being made: a permit for each byte.
+    pub zip_memory: Arc<Semaphore>,
     /// What is known of the store.
     pub health: StoreHealth,
     /// When the process started.
@@ -39,6 +45,7 @@ impl Process {
             phase: Phase::default(),
             budget: Budget::new(config.upload.buffer_bytes),
             live: Live::default(),
+            zip_memory: Arc::new(Semaphore::new(ZIP_MEMORY)),
             health: StoreHealth::default(),
             started: Instant::now(),
             ids: RequestIds {

@@ -40,6 +40,25 @@ pub enum Error {
         /// Most bytes taken.
         limit: u64,
     },
+    /// More entries than one answer or request holds.
+    TooMany {
+        /// What is too many, as a sentence.
+        detail: &'static str,
+    },
+    /// Not allowed, whoever asks.
+    Forbidden {
+        /// Stable code.
+        code: &'static str,
+        /// Why, as a sentence.
+        detail: &'static str,
+    },
+    /// The version is a delete marker: there is nothing to be made current again.
+    DeleteMarker,
+    /// No memory is left for an answer that needs it, and none is waited for.
+    Busy {
+        /// What there is too much of, as a sentence.
+        detail: &'static str,
+    },
     /// The request's headers together are over 16 KiB.
     HeadersTooLarge,
     /// The body has a transfer coding other than chunked.
@@ -139,6 +158,14 @@ impl Error {
                 "too_large",
                 "The store does not take objects this large.",
             ),
+            Self::TooMany { detail } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", *detail),
+            Self::Forbidden { code, detail } => (StatusCode::FORBIDDEN, *code, *detail),
+            Self::DeleteMarker => (
+                StatusCode::CONFLICT,
+                "delete_marker",
+                "This version says that the object was deleted. Choose an older one.",
+            ),
+            Self::Busy { detail } => (StatusCode::SERVICE_UNAVAILABLE, "busy", *detail),
             Self::HeadersTooLarge => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "headers_too_large",
@@ -298,6 +325,13 @@ impl Error {
         }
     }
 
+    /// Status and code, for an answer that tells of several outcomes.
+    #[must_use]
+    pub fn outcome(&self) -> (u16, &'static str) {
+        let problem = self.problem();
+        (problem.status.as_u16(), problem.code)
+    }
+
     /// The answer that the client gets.
     #[must_use]
     pub fn into_response(self) -> Response<Body> {
@@ -412,7 +446,15 @@ mod tests {
             (Error::invalid("invalid_x", ""), 400),
             (Error::NotFound, 404),
             (Error::MethodNotAllowed { allow: "GET" }, 405),
+            (
+                Error::Forbidden {
+                    code: "x",
+                    detail: "",
+                },
+                403,
+            ),
             (Error::ClientSilent, 408),
+            (Error::DeleteMarker, 409),
             (Error::Store(StoreError::Archived), 409),
             (Error::Store(StoreError::Conflict(cause())), 409),
             (Error::InconsistentLength, 400),
@@ -421,6 +463,7 @@ mod tests {
             (Error::TusChecksumMismatch, 460),
             (Error::PreconditionFailed, 412),
             (Error::TooLarge { limit: 1 }, 413),
+            (Error::TooMany { detail: "" }, 413),
             (Error::UnsupportedMediaType { want: "x" }, 415),
             (Error::Store(StoreError::Range { size: 7 }), 416),
             (Error::ChecksumMismatch, 422),
@@ -428,6 +471,7 @@ mod tests {
             (Error::Panicked, 500),
             (Error::Store(StoreError::Refused(cause())), 502),
             (Error::Store(StoreError::Unavailable(cause())), 503),
+            (Error::Busy { detail: "" }, 503),
             (Error::Store(StoreError::Timeout(cause())), 504),
             (Error::Store(StoreError::Full(cause())), 507),
         ] {

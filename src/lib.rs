@@ -15,3 +15,4 @@ pub mod route;
 pub mod server;
 pub mod store;
 pub mod upload;
+pub mod zip;

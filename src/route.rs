@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | `/`, `/index.html` and the page's files | GET, HEAD | [`Route::Asset`] |
 //! | `/upload` | POST | [`Route::Upload`] |
-//! | `/files` | GET, HEAD, DELETE | [`Route::Files`]: a listing, or one object by `?key=` |
-//! | `/files/{key}` | GET, HEAD, PUT, DELETE | [`Route::File`] |
+//! | `/files` | GET, HEAD, POST, DELETE | [`Route::Files`]: a listing, `?zip`, `?delete`, or one object by `?key=` |
+//! | `/files/{key}` | GET, HEAD, POST, PUT, DELETE | [`Route::File`]; what a POST does is in `handler::actions` |
 //! | `/uploads` | OPTIONS, POST | [`Route::Uploads`]: begins a resumable upload |
 //! | `/uploads/{id}` | OPTIONS, HEAD, PATCH, DELETE | [`Route::Resumable`] |
 //! | `/health`, `/healthz`, `/livez` | GET, HEAD | [`Route::Health`] |
@@ -68,8 +68,8 @@ impl Route<'_> {
             Self::Upload => "POST",
             Self::Uploads => "OPTIONS, POST",
             Self::Resumable(_) => "OPTIONS, HEAD, PATCH, DELETE",
-            Self::Files => "GET, HEAD, DELETE",
-            Self::File(_) => "GET, HEAD, PUT, DELETE",
+            Self::Files => "GET, HEAD, POST, DELETE",
+            Self::File(_) => "GET, HEAD, POST, PUT, DELETE",
         }
     }
 
@@ -155,6 +155,17 @@ impl Query {
             return Err(Error::invalid("invalid_query", detail));
         }
         Ok(first.map(String::as_str))
+    }
+
+    /// Whether the parameter is there, with or without a value.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|n| n == name)
+    }
+
+    /// The parameters' names, as often as they are there.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 

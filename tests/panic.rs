@@ -9,14 +9,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cloud_portfolio::app::Process;
 use cloud_portfolio::config::Config;
 use cloud_portfolio::server::Server;
 use cloud_portfolio::store::{
-    Attributes, Backend, Condition, Download, ListPage, ListQuery, Multipart, ObjectKey,
-    ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+    Attributes, Backend, Condition, Download, Link, ListPage, ListQuery, Multipart, ObjectKey,
+    ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId, Versions,
 };
 use support::Client;
 
@@ -54,6 +55,24 @@ impl Store for Panicking {
     }
     async fn delete(&self, _: &ObjectKey, _: Option<&VersionId>) -> StoreResult<()> {
         Ok(())
+    }
+    async fn versions(&self, _: &ObjectKey) -> StoreResult<Versions> {
+        panic!("a bug while listing versions")
+    }
+    async fn copy(
+        &self,
+        _: &ObjectKey,
+        _: &ObjectMeta,
+        _: &ObjectKey,
+        _: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        panic!("a bug while copying")
+    }
+    async fn share(&self, _: &ObjectKey, _: Duration, _: &str) -> StoreResult<Link> {
+        panic!("a bug while sharing")
+    }
+    fn has_signed(&self, _: &ObjectKey, _: i64, _: &str) -> bool {
+        panic!("a bug while checking a link")
     }
     async fn create_multipart(
         &self,
@@ -116,11 +135,15 @@ fn a_request_that_panics_gets_500_and_harms_no_other() {
             ("GET", "/files/x"),
             ("HEAD", "/files/x"),
             ("GET", "/files?key=x"),
+            ("GET", "/files/x?versions"),
+            ("GET", "/files/x?expires=1&signature=x"),
+            ("POST", "/files/x?copy_to=y"),
+            ("POST", "/files/x?share"),
         ] {
             client.send_head(method, target, &[]);
             let answer = client.answer_to(method);
             assert_eq!(answer.status, 500);
-            if method == "GET" {
+            if method != "HEAD" {
                 assert_eq!(answer.problem(), "internal");
             }
         }

@@ -102,7 +102,7 @@ pub enum StoreConfig {
         data_dir: PathBuf,
     },
     /// An S3 bucket.
-    S3(S3Config),
+    S3(Box<S3Config>),
 }
 
 /// An S3 bucket and how to reach it.
@@ -114,6 +114,8 @@ pub struct S3Config {
     pub region: String,
     /// Scheme, host and port, without a trailing slash (a slash would be signed twice).
     pub endpoint: String,
+    /// The same as users reach it, where that differs: shared links lead there.
+    pub public_endpoint: Option<String>,
     /// PEM file of further roots to trust.
     pub ca_bundle: Option<PathBuf>,
     /// `AWS_ACCESS_KEY_ID`.
@@ -262,10 +264,11 @@ fn read_store(env: &mut Reader<'_>) -> StoreConfig {
             env.fault(name, "is needed when BUCKET_NAME is set");
         }
     }
-    StoreConfig::S3(S3Config {
+    StoreConfig::S3(Box::new(S3Config {
         bucket,
         region,
         endpoint,
+        public_endpoint: env.with("S3_PUBLIC_ENDPOINT", parse_public_endpoint),
         ca_bundle: env.optional("AWS_CA_BUNDLE").map(PathBuf::from),
         access_key_id: access_key_id.unwrap_or_default(),
         secret_access_key: Secret(secret_access_key.unwrap_or_default()),
@@ -275,7 +278,7 @@ fn read_store(env: &mut Reader<'_>) -> StoreConfig {
             one_of(text, &["AES256", "aws:kms", "aws:kms:dsse"])
         }),
         storage_class: env.with("S3_STORAGE_CLASS", parse_storage_class),
-    })
+    }))
 }
 
 fn parse_integrity(text: &str) -> Result<Integrity, String> {
@@ -332,6 +335,20 @@ fn parse_endpoint(text: &str) -> Result<String, String> {
         return Err("must not have a query".to_owned());
     }
     Ok(text.to_owned())
+}
+
+/// Browsers leave the scheme's own port out of the Host header, which is signed.
+fn parse_public_endpoint(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mut endpoint = parse_endpoint(text)?;
+    for (scheme, port) in [("http://", ":80"), ("https://", ":443")] {
+        if endpoint.starts_with(scheme) && endpoint.ends_with(port) {
+            endpoint.truncate(endpoint.len() - port.len());
+        }
+    }
+    Ok(Some(endpoint))
 }
 
 fn parse_base_path(text: &str) -> Result<String, String> {

@@ -78,6 +78,11 @@ pub const SETTINGS: &[Setting] = &[
         "Session token of temporary credentials",
     ),
     setting(
+        "S3_PUBLIC_ENDPOINT",
+        "",
+        "URL of the same S3 as users reach it, for shared links",
+    ),
+    setting(
         "S3_INTEGRITY",
         "auto",
         "How S3 checks what it stores: auto, crc64nvme, sha256, md5",

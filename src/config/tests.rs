@@ -101,6 +101,21 @@ fn endpoints_lose_their_trailing_slash_and_keep_no_password() {
 }
 
 #[test]
+fn a_public_endpoint_has_no_port_that_browsers_leave_out() {
+    let of = |text| parse_public_endpoint(text).unwrap();
+    assert_eq!(of(""), None);
+    assert_eq!(
+        of("https://s3.example:443/").as_deref(),
+        Some("https://s3.example")
+    );
+    assert_eq!(
+        of("http://s3.example:443").as_deref(),
+        Some("http://s3.example:443")
+    );
+    assert!(parse_public_endpoint("s3.example").is_err());
+}
+
+#[test]
 fn base_paths_are_normalised() {
     assert_eq!(parse_base_path("portal/").unwrap(), "/portal");
     assert_eq!(parse_base_path("/").unwrap(), "");

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{ByteRange, ObjectKey, ObjectMeta, StoreError, VersionId};
+use crate::store::{ByteRange, KeyError, ObjectKey, ObjectMeta, StoreError, VersionId};
 
 const X_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
@@ -84,9 +84,9 @@ async fn try_get(
 }
 
 /// The internal prefix is not there for anyone who reads.
-fn hide_internal(error: crate::store::KeyError) -> Error {
+pub(super) fn hide_internal(error: KeyError) -> Error {
     match error {
-        crate::store::KeyError::Internal => Error::NotFound,
+        KeyError::Internal => Error::NotFound,
         other => other.into(),
     }
 }

@@ -37,15 +37,21 @@ pub(super) fn location(app: &App, key: &ObjectKey) -> String {
     format!("{base}/files/{}", utf8_percent_encode(key.as_str(), PATH))
 }
 
-/// One page of the listing.
-pub(super) async fn list(app: &App, query: &Query) -> Result<Response<Body>, Error> {
-    let prefix = query.value("prefix")?.unwrap_or_default().to_owned();
+/// `?prefix=`, empty where it is not there.
+pub(super) fn prefix(query: &Query) -> Result<&str, Error> {
+    let prefix = query.value("prefix")?.unwrap_or_default();
     if prefix.len() > MAX_KEY_BYTES {
         return Err(Error::invalid(
             "invalid_prefix",
             "The prefix is longer than any key.",
         ));
     }
+    Ok(prefix)
+}
+
+/// One page of the listing.
+pub(super) async fn list(app: &App, query: &Query) -> Result<Response<Body>, Error> {
+    let prefix = prefix(query)?.to_owned();
     let delimiter = query.value("delimiter")?.filter(|text| !text.is_empty());
     if delimiter.is_some_and(|text| text.len() > MAX_KEY_BYTES) {
         return Err(Error::invalid(

@@ -1,7 +1,9 @@
 //! What each route does: reads the request, calls the store or the engine, builds the answer.
 //! Failures are returned as [`Error`]; statuses for them are chosen there.
 
+mod actions;
 pub mod assets;
+mod bulk;
 mod conditions;
 pub mod cors;
 mod download;
@@ -10,14 +12,17 @@ mod headers;
 mod health;
 mod object;
 pub mod resumable;
+mod share;
 mod upload;
+mod versions;
+mod zip;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -68,16 +73,21 @@ pub async fn handle(
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
+                (Some(key), &Method::POST) => actions::post(app, key, &query, &request).await,
                 (Some(key), &Method::DELETE) => {
                     files::delete(&app, &key, &query, request.headers()).await
                 }
-                (Some(key), _) => {
-                    download::get(&app, &key, &query, request.headers(), &method).await
+                (Some(key), _) => read(&app, &key, &query, request.headers(), &method).await,
+                (None, &Method::POST) => {
+                    let delete =
+                        |stop| bulk::delete(Arc::clone(&app), query, request, received, stop);
+                    to_the_end(&app, delete).await
                 }
                 // Only an object can be deleted, and none is named.
                 (None, &Method::DELETE) => {
                     Err(Error::invalid("invalid_query", "Name the object by ?key=."))
                 }
+                (None, _) if query.has("zip") => zip::get(&app, &query).await,
                 (None, _) => files::list(&app, &query).await,
             }
         }
@@ -89,11 +99,29 @@ pub async fn handle(
                     let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
                     to_the_end(&app, put).await
                 }
+                Method::POST => actions::post(app, key, &query, &request).await,
                 Method::DELETE => files::delete(&app, &key, &query, request.headers()).await,
-                _ => download::get(&app, &key, &query, request.headers(), &method).await,
+                _ => read(&app, &key, &query, request.headers(), &method).await,
             }
         }
     }
+}
+
+/// GET and HEAD of one object, or of its versions; also by a link that was shared.
+async fn read(
+    app: &App,
+    key: &str,
+    query: &Query,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Result<Response<Body>, Error> {
+    if share::is_link(query) {
+        share::check(app, key, query)?;
+    }
+    if query.has("versions") {
+        return versions::list(app, key).await;
+    }
+    download::get(app, key, query, headers, method).await
 }
 
 /// Runs an upload as a task of the worker's: when the client goes, hyper drops whoever waits for

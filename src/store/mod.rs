@@ -5,15 +5,19 @@
 mod backend;
 mod error;
 pub mod fs;
+mod history;
 mod key;
 mod list;
 mod object;
 pub mod s3;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 pub use backend::Backend;
 pub use error::{StoreError, StoreResult};
+pub use history::{Access, Link, MAX_VERSIONS, Version, Versions};
 pub use key::{INTERNAL_PREFIX, KeyError, KeyRules, MAX_KEY_BYTES, ObjectKey};
 pub use list::{ListPage, ListQuery};
 pub use object::{
@@ -64,6 +68,38 @@ pub trait Store: Send + Sync {
     /// Removes the object, or one version of it (S3 `DeleteObject`). Also succeeds when there was
     /// nothing. Without a version, earlier versions are kept where the store keeps versions.
     async fn delete(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<()>;
+
+    /// The versions of this one object, newest first (S3 `ListObjectVersions`).
+    async fn versions(&self, key: &ObjectKey) -> StoreResult<Versions>;
+
+    /// Makes `to` an object like the one that `source`, an answer of [`Store::head`] for `from`,
+    /// describes: bytes and attributes, moved inside the store (S3 `CopyObject`, above 5 GiB
+    /// `UploadPartCopy`). Confirmed and durable when it returns. `to` may be `from`: that makes an
+    /// older version the current one.
+    ///
+    /// Fails with [`StoreError::Precondition`] when `condition` does not hold for `to`, and with
+    /// [`StoreError::Conflict`] when the source has changed since.
+    async fn copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta>;
+
+    /// A link to the current version, good for `lifetime` (whole seconds, 1 to 604,800) or less,
+    /// which downloads as `disposition` says (S3: a presigned `GetObject`). Whether there is an
+    /// object is not asked.
+    async fn share(
+        &self,
+        key: &ObjectKey,
+        lifetime: Duration,
+        disposition: &str,
+    ) -> StoreResult<Link>;
+
+    /// Whether `signature` is one that [`Store::share`] gave for this key and this end, in seconds
+    /// since 1970. Whether that has passed is not asked. Never where links lead to the store.
+    fn has_signed(&self, key: &ObjectKey, expires: i64, signature: &str) -> bool;
 
     /// Begins an upload in parts (S3 `CreateMultipartUpload`). Part n, counted from 1, will hold
     /// the bytes from `(n - 1) * part_size` on.

@@ -9,6 +9,9 @@ use super::{Engine, Upload};
 use crate::error::Error;
 use crate::store::{ObjectMeta, StoreError};
 
+/// How many versions back an upload is looked for: those that others wrote while it waited.
+const RECENT: usize = 8;
+
 /// A random name for one upload: 128 bits.
 pub(super) fn nonce() -> Result<String, Error> {
     let mut bytes = [0; 16];
@@ -36,12 +39,34 @@ impl Engine {
         if !lost {
             return Err(error);
         }
-        match self.store.head(upload.key, None).await {
-            Ok(meta) if meta.attributes.nonce == upload.attributes.nonce => {
+        match self.find(upload).await {
+            Some(meta) => {
                 log::info!("an answer was lost, and the object is there: {error}");
                 Ok(meta)
             }
-            _ => Err(error),
+            None => Err(error),
         }
+    }
+
+    /// The object or version of it that carries this upload's nonce.
+    async fn find(&self, upload: &Upload<'_>) -> Option<ObjectMeta> {
+        let ours = |meta: &ObjectMeta| meta.attributes.nonce == upload.attributes.nonce;
+        let current = self.store.head(upload.key, None).await;
+        match current {
+            Ok(meta) if ours(&meta) => return Some(meta),
+            Ok(_) | Err(StoreError::NotFound) => {}
+            Err(_) => return None,
+        }
+        // Another writer, or a delete, may have come after it.
+        let past = self.store.versions(upload.key).await.ok()?;
+        let recent = past.versions.iter().filter(|v| !v.is_delete_marker);
+        for version in recent.take(RECENT) {
+            let id = version.meta.version_id.as_ref();
+            match self.store.head(upload.key, id).await {
+                Ok(meta) if ours(&meta) => return Some(meta),
+                _ => {}
+            }
+        }
+        None
     }
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// One connection.
 pub struct Client {
+    /// Sent as `Host`.
+    pub host: String,
     stream: TcpStream,
     reader: BufReader<TcpStream>,
 }
@@ -59,7 +61,12 @@ impl Client {
             .set_read_timeout(Some(Duration::from_mins(2)))
             .unwrap();
         let reader = BufReader::new(stream.try_clone().unwrap());
-        Self { stream, reader }
+        let host = "test".to_owned();
+        Self {
+            host,
+            stream,
+            reader,
+        }
     }
 
     pub fn get(&mut self, target: &str) -> Answer {
@@ -147,7 +154,8 @@ impl Client {
     }
 
     pub fn send_head(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n");
+        let host = &self.host;
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n");
         for (name, value) in headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }

@@ -8,6 +8,7 @@
 )]
 
 pub mod client;
+pub mod proxy;
 pub mod server;
 
 pub use client::{Answer, Client};

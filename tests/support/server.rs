@@ -127,6 +127,11 @@ impl Server {
         Client::connect(self.port)
     }
 
+    /// Of a server on a fresh local directory.
+    pub fn data_dir(&self) -> &std::path::Path {
+        self.data.as_ref().unwrap().path()
+    }
+
     pub fn wait_ready(&self) {
         super::wait_for("readiness", || self.client().get("/ready").status == 200);
     }

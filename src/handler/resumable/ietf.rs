@@ -152,7 +152,7 @@ pub(super) async fn status(
 ) -> Result<Response<Body>, Error> {
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    match app.engine.find(id).await? {
+    match app.engine.find_upload(id).await? {
         Found::Done(meta) => {
             headers.insert(UPLOAD_COMPLETE, boolean(true));
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(meta.size));
@@ -197,7 +197,7 @@ pub(super) async fn append(
     let live = &app.process.live;
     let guard = live.enter(id.hash(), app.process.phase.draining()).await;
     let key = id.key.clone();
-    let mut open = match app.engine.find(id).await? {
+    let mut open = match app.engine.find_upload(id).await? {
         Found::Done(_) if body.length == Some(0) => return Err(Error::UploadCompleted),
         Found::Done(_) => return Err(Error::InconsistentLength),
         Found::Open(open) => *open,

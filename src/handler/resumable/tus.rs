@@ -104,7 +104,7 @@ pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Er
     };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
-    match app.engine.find(id.clone()).await.map_err(unknown)? {
+    match app.engine.find_upload(id.clone()).await.map_err(unknown)? {
         // The client would take it for complete: then it must be.
         Found::Open(open) if open.has_all() => {
             let meta = app.engine.complete(&open).await.map_err(unknown)?;
@@ -145,7 +145,7 @@ pub(super) async fn append(
         .await;
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    let mut open = match app.engine.find(id.clone()).await? {
+    let mut open = match app.engine.find_upload(id.clone()).await? {
         Found::Done(meta) if meta.size == offset => {
             describe_object(app, &id, &meta, headers);
             return Ok(response);

@@ -138,7 +138,7 @@ impl Tree {
         Ok(())
     }
 
-    fn object_dir(&self, key: &ObjectKey) -> PathBuf {
+    pub(super) fn object_dir(&self, key: &ObjectKey) -> PathBuf {
         self.objects.join(layout::object_dir(key.as_str()))
     }
 

@@ -5,11 +5,13 @@
 //!
 //! ```text
 //! DATA_DIR/lock       held by the process that uses the directory
+//! DATA_DIR/share.key  signs links, see `share`
 //! DATA_DIR/tmp/       files being written
 //! DATA_DIR/objects/   the tree, see `layout` and `version`
 //! ```
 
 mod commit;
+mod history;
 mod journal;
 mod layout;
 mod list;
@@ -17,6 +19,7 @@ mod multipart;
 mod payload;
 mod read;
 mod scope;
+mod share;
 mod temp;
 #[cfg(test)]
 mod tests;
@@ -31,13 +34,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery, Multipart,
-    ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult, VersionId,
+    Access, Attributes, ByteRange, Condition, Download, INTERNAL_PREFIX, Link, ListPage, ListQuery,
+    Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult,
+    VersionId, Versions,
 };
 use commit::KeyLocks;
 use multipart::Uploads;
+use share::Signer;
 use temp::TempFile;
 
 /// Objects in a local directory. One value serves all workers.
@@ -51,6 +57,7 @@ struct Tree {
     tmp: PathBuf,
     locks: KeyLocks,
     uploads: Uploads,
+    signer: Signer,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -87,6 +94,7 @@ impl FsStore {
         })?;
         let uploads = Uploads::restore(&tmp, expiry)?;
         temp::sweep(&tmp, |upload_id| uploads.has(upload_id))?;
+        let signer = Signer::open(&data_dir, &tmp)?;
         // The directory itself may be new too.
         for dir in data_dir.ancestors().take(2) {
             // A parent that only others may read is not ours to sync, and was not made by us.
@@ -101,6 +109,7 @@ impl FsStore {
                 tmp,
                 locks: KeyLocks::new(),
                 uploads,
+                signer,
                 _lock: lock,
             }),
         }))
@@ -197,6 +206,38 @@ impl Store for FsStore {
             None => tree.delete(&key),
         })
         .await
+    }
+
+    async fn versions(&self, key: &ObjectKey) -> StoreResult<Versions> {
+        let key = key.clone();
+        self.run(move |tree| tree.versions(&key)).await
+    }
+
+    async fn copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let (from, source) = (from.clone(), source.clone());
+        let (to, condition) = (to.clone(), condition.clone());
+        self.run(move |tree| tree.copy(&from, &source, &to, &condition))
+            .await
+    }
+
+    async fn share(&self, key: &ObjectKey, lifetime: Duration, _: &str) -> StoreResult<Link> {
+        let expires_at = DateTime::from_timestamp(Utc::now().timestamp(), 0)
+            .and_then(|now| now.checked_add_signed(TimeDelta::from_std(lifetime).ok()?))
+            .ok_or_else(|| StoreError::Unavailable("the clock is beyond all dates".into()))?;
+        Ok(Link {
+            access: Access::Signature(self.tree.signer.sign(key, expires_at.timestamp())),
+            expires_at,
+        })
+    }
+
+    fn has_signed(&self, key: &ObjectKey, expires: i64, signature: &str) -> bool {
+        self.tree.signer.has_signed(key, expires, signature)
     }
 
     async fn create_multipart(

@@ -31,6 +31,13 @@ impl TempPath {
         self.0.as_deref()
     }
 
+    /// A further name for the file at `source`.
+    pub(super) fn link(tmp: &Path, source: &Path) -> io::Result<Self> {
+        let path = tmp.join(format!("{PUT}{}", random_name()?));
+        fs::hard_link(source, &path)?;
+        Ok(Self(Some(path)))
+    }
+
     /// The file has become something else: nothing to remove any more.
     pub(super) fn renamed(&mut self) {
         self.0 = None;

@@ -121,6 +121,30 @@ pub(super) fn newest(dir: &Path) -> io::Result<Option<Version>> {
     Ok(newest)
 }
 
+/// The newest `limit` versions in an object's directory, newest first, and whether there are more.
+pub(super) fn newest_of(dir: &Path, limit: usize) -> io::Result<(Vec<Version>, bool)> {
+    let mut found: Vec<Version> = Vec::new();
+    let mut more = false;
+    let mut cut = |found: &mut Vec<Version>| {
+        found.sort_unstable_by_key(|version| std::cmp::Reverse(version.id()));
+        more |= found.len() > limit;
+        found.truncate(limit);
+    };
+    let entries = match fs::read_dir(dir) {
+        Err(error) if is_absent(&error) => return Ok((Vec::new(), false)),
+        entries => entries?,
+    };
+    for entry in entries {
+        found.extend(entry?.file_name().to_str().and_then(Version::parse));
+        // An object overwritten a million times must not cost memory for a million.
+        if found.len() == limit * 2 {
+            cut(&mut found);
+        }
+    }
+    cut(&mut found);
+    Ok((found, more))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +198,22 @@ mod tests {
         let found = newest(dir.path()).unwrap().unwrap();
         assert_eq!(found.file_name(), "0000000000000002-00000000.del");
         assert_eq!(found.live(), None);
+    }
+
+    #[test]
+    fn the_newest_names_come_first_and_the_others_are_told_of() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 1..=9_u32 {
+            let name = format!("{n:016x}-00000000");
+            fs::write(dir.path().join(name), b"").unwrap();
+        }
+        let ids = |limit| {
+            let (found, more) = newest_of(dir.path(), limit).unwrap();
+            let micros: Vec<_> = found.iter().map(|found| found.id().micros).collect();
+            (micros, more)
+        };
+        assert_eq!(ids(2), (vec![9, 8], true));
+        assert_eq!(ids(9), ((1..=9).rev().collect(), false));
+        assert!(newest_of(&dir.path().join("gone"), 2).unwrap().0.is_empty());
     }
 }

@@ -6,8 +6,15 @@ use rusoto_core::{HttpDispatchError, RusotoError};
 use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
 use xml::reader::{EventReader, XmlEvent};
 
-use super::transport::{CONNECT, SOURCE, TIMEOUT};
+use super::transport::{CONNECT, CORRUPT, SOURCE, TIMEOUT};
 use crate::store::StoreError;
+
+/// Whether a document can be read to its end.
+pub(super) fn is_well_formed(document: &[u8]) -> bool {
+    EventReader::new(document)
+        .into_iter()
+        .all(|event| event.is_ok())
+}
 
 /// The text of the first element of this name.
 pub(super) fn xml_text(document: &[u8], name: &str) -> Option<String> {
@@ -42,6 +49,7 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
     match code {
         "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => return StoreError::NotFound,
         "NoSuchBucket" => return StoreError::Refused(cause()),
+        "PreconditionFailed" => return StoreError::Precondition,
         "InvalidObjectState" => return StoreError::Archived,
         // The part was sent again meanwhile, by a request that this one does not know of.
         "ConditionalRequestConflict" | "OperationAborted" | "InvalidPart" | "InvalidPartOrder" => {
@@ -60,6 +68,8 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         // 405 is what a delete marker answers to a read.
         404 | 405 => StoreError::NotFound,
         409 => StoreError::Conflict(cause()),
+        // A success that says neither what was asked nor what went wrong.
+        200..=299 if code.is_empty() => StoreError::Corrupt(cause()),
         400 => StoreError::Malformed(cause()),
         412 => StoreError::Precondition,
         // S3 does not say the size in a header: whoever asked for a range looks it up.
@@ -77,6 +87,8 @@ pub(super) fn of_dispatch(error: &HttpDispatchError) -> StoreError {
     let text = error.to_string();
     if text.contains(TIMEOUT) {
         StoreError::Timeout(text.into())
+    } else if text.starts_with(CORRUPT) {
+        StoreError::Corrupt(text.into())
     } else if text.starts_with(SOURCE) {
         StoreError::Source(text.into())
     } else {

@@ -3,14 +3,17 @@
 //! `transport`.
 
 mod connect;
+mod copy;
 mod heal;
 mod integrity;
 mod meaning;
 mod parts;
 mod request;
 mod retry;
+mod share;
 mod sign;
 mod transport;
+mod versions;
 
 use std::collections::HashMap;
 use std::io;
@@ -32,9 +35,9 @@ use rusoto_s3::{
 };
 
 use super::{
-    Attributes, ByteRange, Bytestream, Condition, Download, INTERNAL_PREFIX, ListPage, ListQuery,
-    Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult,
-    VersionId,
+    Attributes, ByteRange, Bytestream, Condition, Download, INTERNAL_PREFIX, Link, ListPage,
+    ListQuery, Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError,
+    StoreResult, VersionId, Versions,
 };
 use crate::config::S3Config;
 use connect::Connector;
@@ -49,6 +52,9 @@ pub struct S3Settings {
     pub bucket: String,
     prefix: String,
     region: Region,
+    /// The region at the endpoint that users reach.
+    public_region: Region,
+    max_copy_bytes: u64,
     credentials: AwsCredentials,
     checks: Checks,
     sse: Option<String>,
@@ -60,14 +66,17 @@ pub struct S3Settings {
 impl S3Settings {
     /// Fails when the CA bundle cannot be read.
     pub fn new(config: &S3Config, key_prefix: &str, timeout: Duration) -> io::Result<Self> {
+        // Always custom: rusoto knows no region of after 2022.
+        let region_at = |endpoint: &String| Region::Custom {
+            name: config.region.clone(),
+            endpoint: endpoint.clone(),
+        };
         Ok(Self {
             bucket: config.bucket.clone(),
             prefix: key_prefix.to_owned(),
-            // Always custom: rusoto knows no region of after 2022.
-            region: Region::Custom {
-                name: config.region.clone(),
-                endpoint: config.endpoint.clone(),
-            },
+            region: region_at(&config.endpoint),
+            public_region: region_at(config.public_endpoint.as_ref().unwrap_or(&config.endpoint)),
+            max_copy_bytes: copy::MAX_COPY_BYTES,
             credentials: AwsCredentials::new(
                 config.access_key_id.clone(),
                 config.secret_access_key.expose(),
@@ -83,6 +92,16 @@ impl S3Settings {
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
         })
+    }
+
+    /// Lets S3 copy objects above this many bytes in parts, for a store that takes less than the
+    /// 5 GiB of Amazon's.
+    #[must_use]
+    pub fn copying_at_most(self, bytes: u64) -> Self {
+        Self {
+            max_copy_bytes: bytes,
+            ..self
+        }
     }
 }
 
@@ -183,7 +202,7 @@ impl S3Store {
                     content_type: got.content_type,
                     cache_control: got.cache_control,
                     content_language: got.content_language,
-                    content_encoding: got.content_encoding,
+                    content_encoding: own_encoding(got.content_encoding),
                     ..own_metadata(got.metadata)
                 },
             },
@@ -313,7 +332,7 @@ impl Store for S3Store {
                     content_type: head.content_type,
                     cache_control: head.cache_control,
                     content_language: head.content_language,
-                    content_encoding: head.content_encoding,
+                    content_encoding: own_encoding(head.content_encoding),
                     ..own_metadata(head.metadata)
                 },
             },
@@ -359,6 +378,33 @@ impl Store for S3Store {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    async fn versions(&self, key: &ObjectKey) -> StoreResult<Versions> {
+        self.list_versions(key).await
+    }
+
+    async fn copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        self.copy_object(from, source, to, condition).await
+    }
+
+    async fn share(
+        &self,
+        key: &ObjectKey,
+        lifetime: Duration,
+        disposition: &str,
+    ) -> StoreResult<Link> {
+        self.presign(key, lifetime, disposition, Utc::now())
+    }
+
+    fn has_signed(&self, _: &ObjectKey, _: i64, _: &str) -> bool {
+        false
     }
 
     async fn create_multipart(
@@ -495,15 +541,29 @@ fn own_metadata(metadata: Option<HashMap<String, String>>) -> Attributes {
     }
 }
 
+/// The uploader's encoding: some stores keep the framing in which an object came beside it.
+fn own_encoding(encoding: Option<String>) -> Option<String> {
+    let encoding = encoding?;
+    let own: Vec<_> = encoding
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.eq_ignore_ascii_case("aws-chunked") && !text.is_empty())
+        .collect();
+    (!own.is_empty()).then(|| own.join(", "))
+}
+
 fn unquote(etag: Option<String>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
 fn range_header(range: RangeSpec) -> String {
+    // Stores keep these in 64 bits with a sign, and ignore or refuse what does not fit. No object
+    // is as long as this.
+    let near = |offset: u64| offset.min(1 << 60);
     match range {
-        RangeSpec::From(start) => format!("bytes={start}-"),
-        RangeSpec::Between(first, last) => format!("bytes={first}-{last}"),
-        RangeSpec::Last(count) => format!("bytes=-{count}"),
+        RangeSpec::From(start) => format!("bytes={}-", near(start)),
+        RangeSpec::Between(first, last) => format!("bytes={}-{}", near(first), near(last)),
+        RangeSpec::Last(count) => format!("bytes=-{}", near(count)),
     }
 }
 

@@ -76,7 +76,16 @@ impl S3Store {
             }
             Payload::Streamed { len, body } if check == Check::Crc64 => {
                 let mut request = build();
-                request.add_header("content-encoding", "aws-chunked");
+                // One header: of two, a strict store takes none.
+                let own = request.headers().get("content-encoding");
+                let own = own.map(|values| values.concat());
+                let own = own.and_then(|value| String::from_utf8(value).ok());
+                request.remove_header("content-encoding");
+                let encoding = match own {
+                    Some(own) => format!("aws-chunked,{own}"),
+                    None => "aws-chunked".to_owned(),
+                };
+                request.add_header("content-encoding", &encoding);
                 request.add_header("x-amz-decoded-content-length", &len.to_string());
                 request.add_header("x-amz-trailer", TRAILER);
                 let crc = Arc::new(OnceLock::new());
@@ -413,7 +422,7 @@ async fn on_blocking_thread(blocks: &[Bytes], hash: fn(&[Bytes]) -> String) -> S
 }
 
 /// `If-Match` on what is not there: some stores answer 404 where others answer 412.
-fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
+pub(super) fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
     match (error, condition) {
         (StoreError::NotFound, Condition::IfMatch(_)) => StoreError::Precondition,
         (error, _) => error,
@@ -441,7 +450,7 @@ fn set_stream(
     request.set_payload_stream(ByteStream::new_with_size(body, len as usize));
 }
 
-fn add_condition(request: &mut SignedRequest, condition: &Condition) {
+pub(super) fn add_condition(request: &mut SignedRequest, condition: &Condition) {
     match condition {
         Condition::None => {}
         Condition::IfAbsent => request.add_header("if-none-match", "*"),

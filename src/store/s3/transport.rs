@@ -20,6 +20,7 @@ use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::connect::Connector;
+use super::meaning;
 
 /// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -31,10 +32,15 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// about 4 MiB.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 
+/// While Amazon's S3 copies, it sends white space. MinIO and others say nothing until they are
+/// done: 5 GiB at 18 MB/s, a slow disk.
+const COPY_SILENCE: Duration = Duration::from_mins(5);
+
 /// Prefixes of the texts of `HttpDispatchError`, which carries nothing else: see `meaning`.
 pub(super) const TIMEOUT: &str = "timeout: ";
 pub(super) const CONNECT: &str = "connect: ";
 pub(super) const SOURCE: &str = "source: ";
+pub(super) const CORRUPT: &str = "corrupt: ";
 
 /// One worker's connections to S3.
 #[derive(Clone)]
@@ -73,7 +79,12 @@ async fn send(
 ) -> Result<HttpResponse, HttpDispatchError> {
     let progress = Arc::new(Progress::new());
     // Only an object is read piece by piece; everything else is a document.
-    let object = signed.method == "GET" && !signed.canonical_query_string.contains("list-type=");
+    let object = signed.method == "GET" && signed.params.keys().all(|name| name == "versionId");
+    let timeout = if signed.headers().contains_key("x-amz-copy-source") {
+        timeout.max(COPY_SILENCE)
+    } else {
+        timeout
+    };
     let payload = signed.payload.take();
     // rusoto keeps a stream's length to itself and to this header.
     let length = signed.headers().get("content-length").and_then(|values| {
@@ -92,7 +103,13 @@ async fn send(
         }
     };
     match sent {
-        Ok(response) => answer(response, timeout, object),
+        Ok(response) => {
+            let response = answer(response, timeout, object)?;
+            if object && response.status.is_success() {
+                return Ok(response);
+            }
+            document(response).await
+        }
         Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
             "{SOURCE}the bytes to be sent did not come"
         ))),
@@ -166,6 +183,27 @@ fn answer(
         status,
         headers,
         body: ByteStream::new(body),
+    })
+}
+
+/// A document as a whole, once it is known to be well-formed: rusoto's parser never comes back from
+/// an error or an end inside an element, and takes the worker's thread along. What explains a
+/// failure and cannot be read is left out; the status says enough.
+async fn document(mut response: HttpResponse) -> Result<HttpResponse, HttpDispatchError> {
+    let mut document = response.buffer().await?;
+    // S3 keeps a slow answer alive with white space, which no XML parser takes at the beginning.
+    let body = document.body.trim_ascii_start();
+    if !body.is_empty() && !meaning::is_well_formed(body) {
+        if document.status.is_success() {
+            let text = format!("{CORRUPT}the answer is no XML document");
+            return Err(HttpDispatchError::new(text));
+        }
+        document.body = Bytes::new();
+    }
+    Ok(HttpResponse {
+        status: document.status,
+        headers: document.headers,
+        body: ByteStream::from(document.body.to_vec()),
     })
 }
 

@@ -57,6 +57,12 @@ pub(super) use state::Plain;
 pub use state::State;
 use tails::Tail;
 
+/// How many versions back a complete upload's object is looked for: those that others stored
+/// between the upload's beginning and a client that asks what became of it.
+const RECENT: usize = 16;
+/// How far apart the clocks of the replicas and of the store may be, in seconds.
+const CLOCK_SKEW: i64 = 300;
+
 /// A resumable upload that is to begin.
 pub struct New {
     /// The object's key.
@@ -231,7 +237,7 @@ impl Engine {
     /// Finds an upload wherever it was begun.
     ///
     /// Fails with [`Error::NotFound`] when there is none, or it was given up.
-    pub async fn find(&self, id: UploadId) -> Result<Found, Error> {
+    pub async fn find_upload(&self, id: UploadId) -> Result<Found, Error> {
         let Some(multipart) = id.multipart() else {
             return Ok(Found::Done(self.object_of(&id).await?));
         };
@@ -326,13 +332,36 @@ impl Engine {
             .await
     }
 
-    /// The object that this upload made.
+    /// The object that this upload made, or the version that it is by now.
     async fn object_of(&self, id: &UploadId) -> Result<ObjectMeta, Error> {
+        let nonce = Some(id.nonce_text());
         match self.store.head(&id.key, None).await {
-            Ok(meta) if meta.attributes.nonce == Some(id.nonce_text()) => Ok(meta),
-            Ok(_) | Err(StoreError::NotFound) => Err(Error::NotFound),
-            Err(error) => Err(error.into()),
+            Ok(meta) if meta.attributes.nonce == nonce => return Ok(meta),
+            Ok(_) | Err(StoreError::NotFound) => {}
+            Err(error) => return Err(error.into()),
         }
+        let past = match self.store.versions(&id.key).await {
+            Ok(past) => past,
+            // Whoever may not list versions cannot be told of them, now or later.
+            Err(StoreError::NotFound | StoreError::Refused(_)) => return Err(Error::NotFound),
+            Err(error) => return Err(error.into()),
+        };
+        let begun = i64::try_from(id.begun).unwrap_or(i64::MAX) - CLOCK_SKEW;
+        let recent = past.versions.iter().filter(|version| {
+            !version.is_delete_marker && version.meta.last_modified.timestamp() >= begun
+        });
+        for version in recent.take(RECENT) {
+            match self
+                .store
+                .head(&id.key, version.meta.version_id.as_ref())
+                .await
+            {
+                Ok(meta) if meta.attributes.nonce == nonce => return Ok(meta),
+                Ok(_) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Error::NotFound)
     }
 
     /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's.

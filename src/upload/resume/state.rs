@@ -121,6 +121,9 @@ pub(super) async fn set_length(
             // Someone else was faster, or this write was, and its answer was lost.
             Err(error) => match read(store, hash).await {
                 Ok(read) if read.state.length.is_some() => read,
+                Ok(_) if error.is_unsupported() => {
+                    write(store, hash, &state, &Condition::None).await?
+                }
                 _ => return Err(error.into()),
             },
         };

@@ -85,24 +85,27 @@ pub(super) async fn write(
         content_type: Some("application/octet-stream".to_owned()),
         ..Attributes::default()
     };
-    let again = match &payload {
-        Payload::Gathered(blocks) => Some(blocks.clone()),
-        Payload::Streamed { .. } => None,
+    let blocks = match payload {
+        Payload::Gathered(blocks) => blocks,
+        // It cannot be sent again, and its bytes are on their way before an answer comes.
+        streamed @ Payload::Streamed { .. } => {
+            store
+                .put(&key, &attributes, &Condition::None, streamed)
+                .await?;
+            return Ok(());
+        }
     };
-    let mut outcome = store
-        .put(&key, &attributes, &Condition::IfAbsent, payload)
-        .await;
-    // A conditional write whose answer is lost meets itself when it is sent again: all the better.
-    if let (Err(error), Some(blocks)) = (&outcome, again)
-        && error.is_transient()
-    {
-        let payload = Payload::Gathered(blocks);
-        outcome = store
-            .put(&key, &attributes, &Condition::IfAbsent, payload)
-            .await;
-    }
-    match outcome {
+    let put = |condition: Condition| {
+        let payload = Payload::Gathered(blocks.clone());
+        let (key, attributes) = (&key, &attributes);
+        async move { store.put(key, attributes, &condition, payload).await }
+    };
+    match put(Condition::IfAbsent).await {
         Ok(_) | Err(StoreError::Precondition) => Ok(()),
+        // A store without conditions, or an answer that was lost: once more does no harm.
+        Err(error) if error.is_transient() || error.is_unsupported() => {
+            put(Condition::None).await.map(|_| ())
+        }
         Err(error) => Err(error),
     }
 }

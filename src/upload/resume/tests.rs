@@ -72,7 +72,7 @@ impl Bench {
     }
 
     async fn open(&self, id: &UploadId) -> Open {
-        match self.engine.find(id.clone()).await.unwrap() {
+        match self.engine.find_upload(id.clone()).await.unwrap() {
             Found::Open(open) => *open,
             Found::Done(_) => panic!("it is complete"),
         }
@@ -163,7 +163,7 @@ async fn every_size_around_the_boundaries_arrives_in_two_requests_cut_anywhere()
                 assert!(bench.object().await.unwrap() == data, "{size} {cut}");
                 assert_eq!(bench.left().await, [""; 0], "{size} {cut}");
                 assert_eq!(bench.engine.budget.in_use(), 0);
-                let Found::Done(meta) = bench.engine.find(id).await.unwrap() else {
+                let Found::Done(meta) = bench.engine.find_upload(id).await.unwrap() else {
                     panic!("a lost last answer must not send it again");
                 };
                 assert_eq!(meta.attributes.content_type.as_deref(), Some("text/plain"));
@@ -213,11 +213,17 @@ async fn the_last_request_may_be_empty_and_so_may_the_object() {
         assert!(matches!(stored, Ok(Progress::Stored(meta)) if meta.size == size));
         assert!(bench.object().await.unwrap() == data);
         assert_eq!(bench.left().await, [""; 0], "{size}");
-        assert!(matches!(bench.engine.find(id).await, Ok(Found::Done(_))));
+        assert!(matches!(
+            bench.engine.find_upload(id).await,
+            Ok(Found::Done(_))
+        ));
     }
     let bench = Bench::new(8 << 20);
     let id = bench.begin(Some(0)).await;
-    assert!(matches!(bench.engine.find(id).await, Ok(Found::Done(_))));
+    assert!(matches!(
+        bench.engine.find_upload(id).await,
+        Ok(Found::Done(_))
+    ));
 }
 
 #[tokio::test]
@@ -285,7 +291,7 @@ async fn a_cancelled_upload_is_gone_and_a_completed_one_keeps_its_object() {
     bench.engine.cancel(&id).await.unwrap();
     assert_eq!(bench.left().await, [""; 0]);
     assert!(matches!(
-        bench.engine.find(id.clone()).await,
+        bench.engine.find_upload(id.clone()).await,
         Err(Error::NotFound)
     ));
     assert!(bench.engine.cancel(&id).await.is_err());
@@ -325,7 +331,7 @@ async fn an_id_that_is_not_ours_finds_nothing() {
         },
     ] {
         assert!(matches!(
-            bench.engine.find(other).await,
+            bench.engine.find_upload(other).await,
             Err(Error::NotFound)
         ));
     }
@@ -360,7 +366,7 @@ async fn a_sweep_takes_what_has_expired_and_nothing_else() {
         .await
         .unwrap();
     assert!(matches!(
-        bench.engine.find(old.clone()).await,
+        bench.engine.find_upload(old.clone()).await,
         Err(Error::NotFound)
     ));
     let (first, second) = tokio::join!(sweep(), sweep());
@@ -412,7 +418,7 @@ async fn two_requests_at_once_store_the_file_or_refuse() {
             Err(error) => panic!("{error}"),
         }
     }
-    if let Found::Open(open) = bench.engine.find(id).await.unwrap() {
+    if let Found::Open(open) = bench.engine.find_upload(id).await.unwrap() {
         assert!(open.has_all());
         bench.engine.complete(&open).await.unwrap();
     }
@@ -472,5 +478,26 @@ proptest! {
             assert!(bench.object().await.unwrap() == data);
             assert_eq!(bench.left().await, [""; 0]);
         });
+    }
+}
+
+#[tokio::test]
+async fn a_lost_last_answer_is_settled_though_others_wrote_or_deleted_since() {
+    let bench = Bench::new(8 << 20);
+    let id = bench.begin(Some(3)).await;
+    bench
+        .add(&id, source(b"one"), None, Finish::AtLength)
+        .await
+        .unwrap();
+    let other = bench.begin(Some(3)).await;
+    bench
+        .add(&other, source(b"two"), None, Finish::AtLength)
+        .await
+        .unwrap();
+    bench.store.delete(&id.key, None).await.unwrap();
+    for id in [id, other] {
+        assert!(
+            matches!(bench.engine.find_upload(id).await, Ok(Found::Done(meta)) if meta.size == 3)
+        );
     }
 }

@@ -1,0 +1,104 @@
+//! `POST /files/{key}`: what is done with an object besides storing it. The query says what:
+//! `copy_to`, `move_to`, `restore` or `share`. None of them reads a body.
+
+use std::sync::Arc;
+
+use hyper::header::{ETAG, HOST, HeaderValue, LOCATION};
+use hyper::{Request, Response, StatusCode};
+
+use super::download::hide_internal;
+use super::{conditions, files, json, object, share, to_the_end, versions};
+use crate::app::App;
+use crate::body::Body;
+use crate::error::Error;
+use crate::route::Query;
+use crate::store::{ObjectKey, ObjectMeta, StoreError, VersionId};
+
+const ACTIONS: [&str; 4] = ["copy_to", "move_to", "restore", "share"];
+
+/// Does the one thing that the query asks for.
+pub(super) async fn post<B>(
+    app: Arc<App>,
+    key: String,
+    query: &Query,
+    request: &Request<B>,
+) -> Result<Response<Body>, Error> {
+    let mut asked = ACTIONS.into_iter().filter(|action| query.has(action));
+    let (Some(action), None) = (asked.next(), asked.next()) else {
+        return Err(Error::invalid(
+            "invalid_query",
+            "A POST to an object takes one of ?copy_to=, ?move_to=, ?restore= and ?share.",
+        ));
+    };
+    let key = app.keys.readable(&key).map_err(hide_internal)?;
+    let value = query.value(action)?.unwrap_or_default().to_owned();
+    if action == "share" {
+        return share::create(&app, &key, query, request.headers().get(HOST)).await;
+    }
+    let condition = conditions::of_write(request.headers())?;
+    // What has begun is brought to its end, also when the client goes.
+    let owned = Arc::clone(&app);
+    if action == "restore" {
+        let work =
+            async move { versions::restore(&owned, &key, VersionId(value), &condition).await };
+        return to_the_end(&app, |_| work).await;
+    }
+    let version = files::version_of(query)?;
+    let is_move = action == "move_to";
+    if is_move && version.is_some() {
+        return Err(Error::invalid(
+            "invalid_query",
+            "A move takes the current version and no other.",
+        ));
+    }
+    let to = app.keys.writable(&value)?;
+    if to == key {
+        return Err(Error::invalid(
+            "invalid_target",
+            "The target is the object itself. An older version comes back by ?restore=.",
+        ));
+    }
+    let work = async move {
+        let source = owned.store.head(&key, version.as_ref()).await?;
+        let copy = owned.store.copy(&key, &source, &to, &condition).await?;
+        if is_move {
+            remove(&owned, &key, &source).await?;
+        }
+        Ok(created(&owned, &to, &copy))
+    };
+    to_the_end(&app, |_| work).await
+}
+
+/// Deletes what was copied, unless there is something else by now: that has not been copied.
+/// Stores have no delete that takes the condition along, so that a writer who comes between the
+/// two calls loses; where versions are kept, to a marker only.
+async fn remove(app: &App, key: &ObjectKey, source: &ObjectMeta) -> Result<(), Error> {
+    match app.store.head(key, None).await {
+        Ok(now) if now.etag == source.etag && now.version_id == source.version_id => {
+            Ok(app.store.delete(key, None).await?)
+        }
+        Ok(_) => {
+            let why = "the source was written to while it was copied, and stays";
+            Err(StoreError::Conflict(why.into()).into())
+        }
+        Err(StoreError::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn created(app: &App, key: &ObjectKey, copy: &ObjectMeta) -> Response<Body> {
+    let mut response = described(StatusCode::CREATED, copy);
+    if let Ok(location) = HeaderValue::try_from(files::location(app, key)) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// An object that has come to be.
+pub(super) fn described(status: StatusCode, meta: &ObjectMeta) -> Response<Body> {
+    let mut response = json(status, &object::to_json(meta));
+    if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", meta.etag)) {
+        response.headers_mut().insert(ETAG, etag);
+    }
+    response
+}

@@ -1,0 +1,311 @@
+//! Copies inside S3: `CopyObject`, and for objects that are too large for it `UploadPartCopy` in
+//! parts. The bytes never come here.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use chrono::Utc;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rusoto_core::signature::SignedRequest;
+use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
+
+use super::request::{add_condition, of_condition};
+use super::retry::{retry, retry_if};
+use super::{S3Store, meaning, parse_rfc3339, sign, unquote};
+use crate::config::MAX_PARTS;
+use crate::store::{
+    Condition, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError, StoreResult, VersionId,
+};
+
+/// Most that `CopyObject` takes, 5 GiB (Amazon S3 API Reference, CopyObject).
+pub(super) const MAX_COPY_BYTES: u64 = 5 << 30;
+/// Bytes in a part copied by S3, unless 10,000 of them are too few. S3 copies several hundred
+/// MB/s, so that a part is done before anyone asks whether it still lives.
+const PART_BYTES: u64 = 512 << 20;
+/// Parts being copied at once.
+const CONCURRENCY: usize = 4;
+
+/// What a path in a header leaves as it is: RFC 3986's unreserved characters, and slashes.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+impl S3Store {
+    pub(super) async fn copy_object(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        // S3 takes the condition along with the copy; MinIO and others ignore it there, so that it
+        // is asked first, too. Between the two, on those, another writer may come.
+        self.expect(to, condition).await?;
+        let copied = if source.size > self.settings.max_copy_bytes {
+            self.copy_in_parts(from, source, to, condition).await
+        } else {
+            self.copy_whole(from, source, to, condition).await
+        };
+        match copied {
+            // Only the source's condition was there to fail, or the source itself.
+            Err(StoreError::Precondition) if *condition == Condition::None => {
+                Err(StoreError::Conflict("the source has changed".into()))
+            }
+            Err(StoreError::NotFound) => Err(StoreError::Conflict("the source is gone".into())),
+            outcome => outcome,
+        }
+    }
+
+    /// Fails unless `condition` holds now.
+    async fn expect(&self, key: &ObjectKey, condition: &Condition) -> StoreResult<()> {
+        if *condition == Condition::None {
+            return Ok(());
+        }
+        let current = match self.head(key, None).await {
+            Ok(meta) => Some(meta.etag),
+            Err(StoreError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let holds = match condition {
+            Condition::None => true,
+            Condition::IfAbsent => current.is_none(),
+            Condition::IfMatch(etag) => current.as_ref() == Some(etag),
+        };
+        if holds {
+            Ok(())
+        } else {
+            Err(StoreError::Precondition)
+        }
+    }
+
+    /// S3 `CopyObject`: metadata and tags go along.
+    async fn copy_whole(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let call = |condition: Condition| async move {
+            let mut request = self.request("PUT", to);
+            self.add_source(&mut request, from, source);
+            let settings = &self.settings;
+            request.add_optional_header("x-amz-server-side-encryption", settings.sse.as_ref());
+            request.add_optional_header("x-amz-storage-class", settings.storage_class.as_ref());
+            add_condition(&mut request, &condition);
+            request.set_payload(Some(Bytes::new()));
+            let (document, version) = self.send_copy(request).await?;
+            let modified = meaning::xml_text(&document, "LastModified");
+            Ok(ObjectMeta {
+                key: to.as_str().to_owned(),
+                size: source.size,
+                etag: etag_of(&document)?,
+                last_modified: match modified {
+                    Some(time) => parse_rfc3339(Some(&time))?,
+                    None => Utc::now(),
+                },
+                version_id: version,
+                attributes: source.attributes.clone(),
+            })
+        };
+        let copied = match condition {
+            // Done twice it is the same object once more.
+            Condition::None => retry(|| call(Condition::None)).await,
+            _ => retry_if(meaning::never_sent, || call(condition.clone())).await,
+        };
+        match copied {
+            Err(error) if *condition != Condition::None && error.is_unsupported() => {
+                retry(|| call(Condition::None)).await
+            }
+            outcome => outcome.map_err(|error| of_condition(error, condition)),
+        }
+    }
+
+    /// S3 `CreateMultipartUpload`, `UploadPartCopy` and `CompleteMultipartUpload`. Headers and
+    /// metadata are carried over; tags are not.
+    async fn copy_in_parts(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let multipart = self.begin_copy(from, source, to).await?;
+        let copied = async {
+            let count = source.size.div_ceil(multipart.part_size) as u32;
+            let parts: Vec<Part> = stream::iter(1..=count)
+                .map(|number| self.copy_part(from, source, &multipart, number))
+                .buffered(CONCURRENCY)
+                .try_collect()
+                .await?;
+            self.complete(&multipart, &parts, condition).await
+        };
+        let (etag, version) = match copied.await {
+            Ok(done) => done,
+            Err(error) => {
+                if let Err(left) = self.abort_multipart(&multipart).await {
+                    log::warn!("a copy's parts stay in S3: {left}");
+                }
+                return Err(error);
+            }
+        };
+        match self.head(to, version.as_ref()).await {
+            Ok(copy) if copy.etag == etag && copy.size != source.size => {
+                Err(StoreError::Corrupt("the copy has another size".into()))
+            }
+            Ok(copy) if copy.etag == etag => Ok(copy),
+            // It is there, S3 has said so: not being let to read it, or finding another writer's,
+            // takes nothing away.
+            _ => Ok(ObjectMeta {
+                key: to.as_str().to_owned(),
+                size: source.size,
+                etag,
+                last_modified: Utc::now(),
+                version_id: version,
+                attributes: source.attributes.clone(),
+            }),
+        }
+    }
+
+    /// Begins an upload whose object will be described as the source is, also with what is of no
+    /// meaning to this program.
+    async fn begin_copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+    ) -> StoreResult<Multipart> {
+        let ask = HeadObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(from),
+            version_id: source.version_id.as_ref().map(|version| version.0.clone()),
+            ..HeadObjectRequest::default()
+        };
+        let head = retry(|| self.call(self.s3.head_object(ask.clone()))).await?;
+        if unquote(head.e_tag) != source.etag {
+            return Err(StoreError::Conflict("the source has changed".into()));
+        }
+        let request = CreateMultipartUploadRequest {
+            bucket: self.bucket(),
+            key: self.full(to),
+            content_type: head.content_type,
+            content_disposition: head.content_disposition,
+            content_encoding: head.content_encoding,
+            content_language: head.content_language,
+            cache_control: head.cache_control,
+            expires: head.expires,
+            website_redirect_location: head.website_redirect_location,
+            metadata: head.metadata,
+            server_side_encryption: self.settings.sse.clone(),
+            storage_class: self.settings.storage_class.clone(),
+            ..CreateMultipartUploadRequest::default()
+        };
+        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
+        let created = retry_if(meaning::never_sent, || {
+            self.call(self.s3.create_multipart_upload(request.clone()))
+        })
+        .await?;
+        Ok(Multipart {
+            key: to.clone(),
+            upload_id: created
+                .upload_id
+                .filter(|id| !id.is_empty())
+                .ok_or_else(|| StoreError::Corrupt("S3 gave no upload id".into()))?,
+            part_size: part_size(source.size, self.settings.max_copy_bytes),
+            // S3 computes checksums of its own; none come from here to be declared.
+            crc64: false,
+        })
+    }
+
+    /// S3 `UploadPartCopy`.
+    async fn copy_part(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        multipart: &Multipart,
+        number: u32,
+    ) -> StoreResult<Part> {
+        let start = u64::from(number - 1) * multipart.part_size;
+        let end = source.size.min(start + multipart.part_size);
+        let call = || async {
+            let mut request = self.request("PUT", &multipart.key);
+            request.add_param("partNumber", &number.to_string());
+            request.add_param("uploadId", &multipart.upload_id);
+            self.add_source(&mut request, from, source);
+            let range = format!("bytes={start}-{}", end - 1);
+            request.add_header("x-amz-copy-source-range", &range);
+            request.set_payload(Some(Bytes::new()));
+            let (document, _) = self.send_copy(request).await?;
+            etag_of(&document)
+        };
+        Ok(Part {
+            number,
+            size: end - start,
+            etag: format!("\"{}\"", retry(call).await?),
+            crc64: None,
+        })
+    }
+
+    /// What is copied: this version, if it has one, with this etag.
+    fn add_source(&self, request: &mut SignedRequest, from: &ObjectKey, source: &ObjectMeta) {
+        let path = format!("{}/{}", self.settings.bucket, self.full(from));
+        let mut value = utf8_percent_encode(&path, PATH).to_string();
+        if let Some(VersionId(version)) = &source.version_id {
+            let version = utf8_percent_encode(version, NON_ALPHANUMERIC);
+            let _ = write!(value, "?versionId={version}");
+        }
+        request.add_header("x-amz-copy-source", &value);
+        let etag = format!("\"{}\"", source.etag);
+        request.add_header("x-amz-copy-source-if-match", &etag);
+    }
+
+    /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
+    /// white space, before it has copied.
+    async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Vec<u8>, Option<VersionId>)> {
+        let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
+        let version = response.headers.get("x-amz-version-id").cloned();
+        let body = response
+            .buffer()
+            .await
+            .map_err(|e| meaning::of_dispatch(&e))?;
+        Ok((body.body.to_vec(), version.map(VersionId)))
+    }
+}
+
+fn etag_of(document: &[u8]) -> StoreResult<String> {
+    match meaning::xml_text(document, "ETag") {
+        Some(etag) if !etag.is_empty() => Ok(unquote(Some(etag))),
+        _ => Err(meaning::of_answer(200, document)),
+    }
+}
+
+fn part_size(size: u64, max_copy_bytes: u64) -> u64 {
+    PART_BYTES.min(max_copy_bytes).max(size.div_ceil(MAX_PARTS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_thousand_parts_hold_every_size() {
+        assert_eq!(part_size(6 << 30, MAX_COPY_BYTES), 512 << 20);
+        // S3's limit for an object.
+        let largest = 50_000_000_000_000;
+        let size = part_size(largest, MAX_COPY_BYTES);
+        assert!(largest.div_ceil(size) <= MAX_PARTS && size <= MAX_COPY_BYTES);
+    }
+
+    #[test]
+    fn a_200_with_an_error_in_it_is_an_error() {
+        let late = b"   <?xml version=\"1.0\"?><Error><Code>InternalError</Code></Error>";
+        assert!(matches!(etag_of(late), Err(StoreError::Unavailable(_))));
+        assert!(etag_of(b"").is_err());
+        let good = b"\n\n<CopyObjectResult><ETag>&quot;abc&quot;</ETag></CopyObjectResult>";
+        assert_eq!(etag_of(good).unwrap(), "abc");
+    }
+}

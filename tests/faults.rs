@@ -1,0 +1,132 @@
+//! Uploads and downloads over a failing S3: what was acknowledged is there, what was refused is
+//! not, and an answer that was lost is looked up and never guessed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that fails may panic"
+)]
+
+mod support;
+
+use support::proxy::{Fault, Proxy};
+use support::server::minio;
+use support::{Answer, Noise, Server, sha256};
+
+struct Setup {
+    server: Server,
+    proxy: Proxy,
+}
+
+fn setup() -> Setup {
+    let mut settings = minio();
+    let mut proxy = None;
+    for (name, value) in &mut settings {
+        if name == "AWS_ENDPOINT_URL_S3" {
+            let before = Proxy::before(value);
+            value.clone_from(&before.endpoint);
+            proxy = Some(before);
+        }
+    }
+    let unique = getrandom::u64().unwrap();
+    settings.push(("KEY_PREFIX".into(), format!("fault-{unique:016x}/")));
+    let server = Server::spawn(&settings);
+    server.wait_ready();
+    Setup {
+        server,
+        proxy: proxy.unwrap(),
+    }
+}
+
+impl Setup {
+    fn put(&self, key: &str, size: u64, headers: &[(&str, &str)]) -> Answer {
+        let body = Noise::bytes(size, size);
+        let target = format!("/files/{key}");
+        self.server.client().request("PUT", &target, headers, &body)
+    }
+
+    fn is_intact(&self, key: &str, size: u64) -> bool {
+        let got = self.server.client().get(&format!("/files/{key}"));
+        got.status == 200 && sha256([got.body]) == sha256(Noise::new(size, size))
+    }
+}
+
+const SIZES: [u64; 4] = [10, 1_000_000, 9_000_000, 20_000_000];
+
+#[test]
+fn a_lost_answer_to_a_write_is_settled_and_not_guessed() {
+    let setup = setup();
+    for size in SIZES {
+        // The last request of an upload: the only PUT of a small one, or the completion.
+        let method = if size < 9_000_000 { "PUT" } else { "POST" };
+        let target = if size < 9_000_000 { "lost" } else { "uploadId" };
+        for (key, headers) in [
+            ("lost-plain", &[][..]),
+            ("lost-if-absent", &[("If-None-Match", "*")]),
+        ] {
+            let key = format!("{key}-{size}");
+            setup.proxy.inject(method, target, Fault::LoseAnswer, 1);
+            let answer = setup.put(&key, size, headers);
+            assert_eq!(setup.proxy.hits(), 1);
+            assert!(matches!(answer.status, 200 | 201), "{key} {answer:?}");
+            assert!(setup.is_intact(&key, size), "{key}");
+        }
+    }
+}
+
+#[test]
+fn passing_failures_are_retried_and_the_client_sees_nothing() {
+    let setup = setup();
+    for size in SIZES {
+        for fault in [Fault::SlowDown, Fault::Reset] {
+            let key = format!("retried-{size}-{fault:?}");
+            setup.proxy.inject("PUT", "retried", fault, 2);
+            let answer = setup.put(&key, size, &[]);
+            assert_eq!(setup.proxy.hits(), 2, "{key}");
+            assert!(matches!(answer.status, 200 | 201), "{key} {answer:?}");
+            assert!(setup.is_intact(&key, size), "{key}");
+        }
+    }
+}
+
+#[test]
+fn a_lost_part_is_sent_again() {
+    let setup = setup();
+    setup
+        .proxy
+        .inject("PUT", "partNumber=2", Fault::LoseAnswer, 1);
+    setup.proxy.inject("PUT", "partNumber=1", Fault::Reset, 2);
+    assert_eq!(setup.put("parts", 30_000_000, &[]).status, 201);
+    assert_eq!(setup.proxy.hits(), 3);
+    assert!(setup.is_intact("parts", 30_000_000));
+}
+
+#[test]
+fn an_upload_that_fails_for_good_is_refused_and_not_there() {
+    let setup = setup();
+    setup.proxy.inject("PUT", "partNumber=1", Fault::Reset, 3);
+    let answer = setup.put("failed", 30_000_000, &[]);
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "store_unavailable")
+    );
+    assert_eq!(setup.proxy.hits(), 3);
+    assert_eq!(setup.server.client().get("/files/failed").status, 404);
+}
+
+#[test]
+fn a_download_that_s3_cuts_goes_on_and_the_client_sees_nothing() {
+    let setup = setup();
+    assert_eq!(setup.put("whole", 20_000_000, &[]).status, 201);
+    setup.proxy.inject("GET", "whole", Fault::CutAnswer, 3);
+    assert!(setup.is_intact("whole", 20_000_000));
+    assert_eq!(setup.proxy.hits(), 3);
+    setup.proxy.inject("GET", "whole", Fault::CutAnswer, 1);
+    let headers = [("Range", "bytes=1000-15000000")];
+    let part = setup
+        .server
+        .client()
+        .request("GET", "/files/whole", &headers, b"");
+    assert_eq!(part.status, 206);
+    assert!(part.body[..] == Noise::bytes(20_000_000, 20_000_000)[1000..=15_000_000]);
+}
