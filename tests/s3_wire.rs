@@ -17,6 +17,7 @@ mod s3_wire {
     mod calls;
     mod downloads;
     mod listings;
+    mod parts;
     mod requests;
     mod retries;
     mod silence;

@@ -183,7 +183,7 @@ pub(super) async fn append(
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    if interop(fields) >= WITH_PARTIAL && !fields.get(CONTENT_TYPE).is_some_and(|t| t == PARTIAL) {
+    if interop(fields) >= WITH_PARTIAL && fields.get(CONTENT_TYPE).is_none_or(|t| t != PARTIAL) {
         return Err(Error::UnsupportedMediaType { want: PARTIAL });
     }
     let complete = complete(fields)?;

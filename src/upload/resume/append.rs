@@ -1,118 +1,21 @@
 //! Adding a request's bytes to an upload: parts as they become full, the remainder as a tail, and
 //! the object when the last byte is here.
 
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::super::multipart::Flight;
 use super::super::part::{Cutter, Gathered, Room};
 use super::super::source::Source;
 use super::super::{check_whole, stream_payload, total};
+use super::piece::{Cut, CutCell, Finish, Piece, Progress, Until};
 use super::tails::{self, Tail};
 use super::{Engine, Open, state};
 use crate::config::MAX_PARTS;
 use crate::error::Error;
-use crate::store::{ObjectMeta, StoreError};
-
-/// When an upload is complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finish {
-    /// When it has its length (tus).
-    AtLength,
-    /// When this request's bytes are in (IETF, `Upload-Complete: ?1`).
-    Now,
-    /// Not with this request, whatever it brings (IETF, `Upload-Complete: ?0`).
-    Later,
-}
-
-/// What one request adds.
-pub struct Piece<'a> {
-    /// Its bytes.
-    pub source: Source<'a>,
-    /// How many, where that is known.
-    pub length: Option<u64>,
-    /// Whether they are the last.
-    pub finish: Finish,
-    /// Cancelled when the request is to stop reading, save what it has and answer.
-    pub stop: CancellationToken,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub enum Progress {
-    /// The upload is not complete.
-    More {
-        /// Bytes that are durable.
-        offset: u64,
-        /// Whether all bytes of the request are among them.
-        whole: bool,
-    },
-    /// It is: this is the object.
-    Stored(ObjectMeta),
-}
-
-/// Why a body ended before its end.
-enum Cut {
-    /// It was told to.
-    Stopped,
-    /// The client failed, went away or was silent.
-    Client(Error),
-    /// It has more bytes than the upload may have.
-    TooLong,
-}
-
-type CutCell = Arc<Mutex<Option<Cut>>>;
-
-/// A body that just ends where something went wrong, so that what came before is not lost; the
-/// cell says what it was.
-struct Until<'a> {
-    source: Source<'a>,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
-    /// Bytes that may still come.
-    left: u64,
-    cut: CutCell,
-    ended: bool,
-}
-
-impl Until<'_> {
-    fn end(&mut self, why: Option<Cut>) -> Poll<Option<Result<Bytes, Error>>> {
-        self.ended = true;
-        *self.cut.lock().unwrap_or_else(PoisonError::into_inner) = why;
-        Poll::Ready(None)
-    }
-}
-
-impl Stream for Until<'_> {
-    type Item = Result<Bytes, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        // First, or a fast client would never let it through.
-        if self.stop.as_mut().poll(cx).is_ready() {
-            return self.end(Some(Cut::Stopped));
-        }
-        match self.source.as_mut().poll_next(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(None) => self.end(None),
-            Poll::Ready(Some(Err(Error::ShuttingDown))) => self.end(Some(Cut::Stopped)),
-            Poll::Ready(Some(Err(error))) => self.end(Some(Cut::Client(error))),
-            Poll::Ready(Some(Ok(chunk))) if chunk.len() as u64 > self.left => {
-                self.end(Some(Cut::TooLong))
-            }
-            Poll::Ready(Some(Ok(chunk))) => {
-                self.left -= chunk.len() as u64;
-                Poll::Ready(Some(Ok(chunk)))
-            }
-        }
-    }
-}
+use crate::store::{Payload, StoreError};
 
 /// What is left when no further part becomes full.
 enum Rest {
@@ -156,13 +59,7 @@ impl Engine {
         self.check_size(open.length())?;
         let limit = open.length().unwrap_or(most);
         let cut = CutCell::default();
-        let mut body = Until {
-            source: piece.source,
-            stop: Box::pin(piece.stop.cancelled_owned()),
-            left: limit - from,
-            cut: Arc::clone(&cut),
-            ended: false,
-        };
+        let mut body = Until::new(piece.source, piece.stop, limit - from, cut.clone());
         // Known before the tail is read, perhaps for nothing.
         let first = body.next().await.transpose()?;
         let has_bytes = first.is_some();
@@ -174,7 +71,7 @@ impl Engine {
             self.config.concurrency,
         );
         let begun = open.parts.len() as u64;
-        let finishing = piece.finish == Finish::Now && !is_cut(&cut);
+        let finishing = piece.finish == Finish::Now && !cut.is_set();
         let taken = if has_bytes || (finishing && open.tail > 0) {
             let before = self.read_tail(&open).await?;
             let mut cutter = Cutter::new(Box::pin(before.chain(source)));
@@ -193,7 +90,7 @@ impl Engine {
                 rest: Rest::Nothing,
             }
         };
-        let cut = cut.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let cut = cut.take();
         self.conclude(open, piece.finish, taken, cut, flight).await
     }
 
@@ -242,7 +139,7 @@ impl Engine {
             parts.extend(flight.done);
             parts.sort_by_key(|part| part.number);
             let meta = self.complete_with(&open, &parts).await?;
-            return Ok(Progress::Stored(meta));
+            return Ok(Progress::Stored(Box::new(meta)));
         }
         if let Rest::Gathered(blocks) = taken.rest
             && total(&blocks) > in_tail
@@ -251,7 +148,7 @@ impl Engine {
                 part: taken.parts,
                 length: total(&blocks),
             };
-            let payload = crate::store::Payload::Gathered(blocks);
+            let payload = Payload::Gathered(blocks);
             tails::write(self.store.as_ref(), open.hash, tail, payload).await?;
         }
         let covered = |tail: &&Tail| {
@@ -298,27 +195,24 @@ impl Engine {
                 return taken(parts, Rest::Nothing);
             }
             let number = parts as u32 + 1;
-            let gathered = match left {
+            let gathered = if let Some(left) = left {
                 // As many as come of a known number: never a wait for memory.
-                Some(left) => {
-                    let goal = want.min(left);
-                    if self.is_gathered(goal) {
-                        let work = cutter.gather(goal, Room::Blocks(&self.budget));
-                        flight.during(work).await?
-                    } else {
-                        Gathered::Spent(Vec::new())
-                    }
+                let goal = want.min(left);
+                if self.is_gathered(goal) {
+                    let work = cutter.gather(goal, Room::Blocks(&self.budget));
+                    flight.during(work).await?
+                } else {
+                    Gathered::Spent(Vec::new())
                 }
-                None => {
-                    if flight.during(cutter.at_end()).await? {
-                        return taken(parts, Rest::Nothing);
-                    }
-                    if parts >= MAX_PARTS {
-                        return Err(Error::TooLarge { limit: start });
-                    }
-                    let work = self.gather_whole(cutter, want);
-                    Gathered::Whole(flight.during(work).await?)
+            } else {
+                if flight.during(cutter.at_end()).await? {
+                    return taken(parts, Rest::Nothing);
                 }
+                if parts >= MAX_PARTS {
+                    return Err(Error::TooLarge { limit: start });
+                }
+                let work = self.gather_whole(cutter, want);
+                Gathered::Whole(flight.during(work).await?)
             };
             match (gathered, left) {
                 (Gathered::Whole(blocks), _) if total(&blocks) < want => {
@@ -330,7 +224,7 @@ impl Engine {
                     let streamed = self.stream_on(open, cutter, blocks, parts, goal, flight);
                     match streamed.await {
                         // The source ended early: the bytes went nowhere.
-                        Err(_) if is_cut(cut) => return taken(parts, Rest::Nothing),
+                        Err(_) if cut.is_set() => return taken(parts, Rest::Nothing),
                         Err(error) => return Err(error),
                         Ok(()) if goal < want => return taken(parts, Rest::Saved(goal)),
                         Ok(()) => {}
@@ -445,8 +339,4 @@ impl Engine {
         }
         self.note_length(open, length).await
     }
-}
-
-fn is_cut(cut: &CutCell) -> bool {
-    cut.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }

@@ -28,9 +28,9 @@ const CRC64: u8 = 1;
 /// Before the key.
 const FIXED: usize = 36;
 /// AWS gives about 130 characters, MinIO 100, R2 350.
-const MAX_UPLOAD_ID: usize = 1024;
+const MAX_STORE_ID: usize = 1024;
 /// Characters of the longest id.
-const MAX_TEXT: usize = (FIXED + MAX_KEY_BYTES + MAX_UPLOAD_ID).div_ceil(3) * 4;
+const MAX_TEXT: usize = (FIXED + MAX_KEY_BYTES + MAX_STORE_ID).div_ceil(3) * 4;
 
 /// Names a resumable upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct UploadId {
     /// The key that the object will have.
     pub key: ObjectKey,
     /// The store's name for the upload in parts; empty where there is none.
-    pub(super) upload_id: String,
+    pub(super) store_id: String,
     /// What the object is known by.
     pub(super) nonce: [u8; 16],
     /// Seconds since 1970.
@@ -53,14 +53,14 @@ impl UploadId {
     #[must_use]
     pub fn encode(&self) -> String {
         let key = self.key.as_str().as_bytes();
-        let mut bytes = Vec::with_capacity(FIXED + key.len() + self.upload_id.len());
+        let mut bytes = Vec::with_capacity(FIXED + key.len() + self.store_id.len());
         bytes.extend([VERSION, if self.crc64 { CRC64 } else { 0 }]);
         bytes.extend(self.begun.to_be_bytes());
         bytes.extend(self.part_size.to_be_bytes());
         bytes.extend(self.nonce);
         bytes.extend((key.len() as u16).to_be_bytes());
         bytes.extend(key);
-        bytes.extend(self.upload_id.as_bytes());
+        bytes.extend(self.store_id.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
@@ -77,9 +77,9 @@ impl UploadId {
         let (&part_size, rest) = rest.split_first_chunk::<8>()?;
         let (&nonce, rest) = rest.split_first_chunk::<16>()?;
         let (&key_len, rest) = rest.split_first_chunk::<2>()?;
-        let (key, upload_id) = rest.split_at_checked(usize::from(u16::from_be_bytes(key_len)))?;
+        let (key, store_id) = rest.split_at_checked(usize::from(u16::from_be_bytes(key_len)))?;
         let part_size = u64::from_be_bytes(part_size);
-        let plain = upload_id.len() <= MAX_UPLOAD_ID && upload_id.iter().all(u8::is_ascii_graphic);
+        let plain = store_id.len() <= MAX_STORE_ID && store_id.iter().all(u8::is_ascii_graphic);
         if version != VERSION || flags & !CRC64 != 0 || !plain {
             return None;
         }
@@ -88,7 +88,7 @@ impl UploadId {
         }
         Some(Self {
             key: rules.writable(str::from_utf8(key).ok()?).ok()?,
-            upload_id: String::from_utf8(upload_id.to_vec()).ok()?,
+            store_id: String::from_utf8(store_id.to_vec()).ok()?,
             nonce,
             begun: u64::from_be_bytes(begun),
             part_size,
@@ -109,9 +109,9 @@ impl UploadId {
 
     /// The upload in parts; None where the object was complete at creation.
     pub(super) fn multipart(&self) -> Option<Multipart> {
-        (!self.upload_id.is_empty()).then(|| Multipart {
+        (!self.store_id.is_empty()).then(|| Multipart {
             key: self.key.clone(),
-            upload_id: self.upload_id.clone(),
+            upload_id: self.store_id.clone(),
             part_size: self.part_size,
             crc64: self.crc64,
         })
@@ -157,10 +157,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn id(key: &str, upload_id: &str) -> UploadId {
+    fn id(key: &str, store_id: &str) -> UploadId {
         UploadId {
             key: KeyRules::default().writable(key).unwrap(),
-            upload_id: upload_id.into(),
+            store_id: store_id.into(),
             nonce: [7; 16],
             begun: 1_700_000_000,
             part_size: 8 << 20,
@@ -211,13 +211,13 @@ mod tests {
         #[test]
         fn every_id_reads_back(
             key in "[a-z]{1,9}(/[a-zé ]{1,9}){0,3}",
-            upload_id in "[!-~]{0,200}",
+            store_id in "[!-~]{0,200}",
             nonce in any::<[u8; 16]>(),
             begun in any::<u64>(),
             part_size in 1..=MAX_PART_BYTES,
             crc64 in any::<bool>(),
         ) {
-            let id = UploadId { nonce, begun, part_size, crc64, ..id(&key, &upload_id) };
+            let id = UploadId { nonce, begun, part_size, crc64, ..id(&key, &store_id) };
             prop_assert_eq!(UploadId::decode(&id.encode(), &KeyRules::default()), Some(id));
         }
 

@@ -35,6 +35,7 @@ mod append;
 mod checksum;
 mod id;
 mod live;
+mod piece;
 mod state;
 pub mod sweep;
 mod tails;
@@ -49,10 +50,10 @@ use crate::error::Error;
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError,
 };
-pub use append::{Finish, Piece, Progress};
 pub use checksum::{ALGORITHMS, Checksum};
 pub use id::{UploadHash, UploadId};
 pub use live::{Guard, Live};
+pub use piece::{Finish, Piece, Progress};
 pub(super) use state::Plain;
 pub use state::State;
 use tails::Tail;
@@ -80,7 +81,7 @@ pub enum Found {
     /// Not complete.
     Open(Box<Open>),
     /// Complete: this is its object.
-    Done(ObjectMeta),
+    Done(Box<ObjectMeta>),
 }
 
 /// An upload that is not complete, as it was found.
@@ -188,7 +189,7 @@ impl Engine {
         self.check_size(new.length)?;
         let mut id = UploadId {
             key: new.key,
-            upload_id: String::new(),
+            store_id: String::new(),
             nonce: id::random()?,
             begun: id::now(),
             part_size: self.part_size(new.length),
@@ -201,13 +202,13 @@ impl Engine {
         };
         if new.length == Some(0) {
             let meta = self.put_empty(&id, &attributes).await?;
-            return Ok((id, Found::Done(meta)));
+            return Ok((id, Found::Done(Box::new(meta))));
         }
         let multipart = self
             .store
             .create_multipart(&id.key, &attributes, id.part_size)
             .await?;
-        id.upload_id.clone_from(&multipart.upload_id);
+        id.store_id.clone_from(&multipart.upload_id);
         id.crc64 = multipart.crc64;
         let state = State {
             id: id.encode(),
@@ -239,7 +240,7 @@ impl Engine {
     /// Fails with [`Error::NotFound`] when there is none, or it was given up.
     pub async fn find_upload(&self, id: UploadId) -> Result<Found, Error> {
         let Some(multipart) = id.multipart() else {
-            return Ok(Found::Done(self.object_of(&id).await?));
+            return Ok(Found::Done(Box::new(self.object_of(&id).await?)));
         };
         let hash = id.hash();
         let (stored, parts, tails) = tokio::join!(
@@ -249,7 +250,9 @@ impl Engine {
         );
         let stored = match stored {
             Ok(stored) => stored,
-            Err(StoreError::NotFound) => return Ok(Found::Done(self.object_of(&id).await?)),
+            Err(StoreError::NotFound) => {
+                return Ok(Found::Done(Box::new(self.object_of(&id).await?)));
+            }
             Err(error) => return Err(error.into()),
         };
         let parts = match parts {
@@ -258,7 +261,7 @@ impl Engine {
                 // It ended, and whoever ended it did not live to clean up.
                 let meta = self.object_of(&id).await?;
                 self.clean_up(hash).await;
-                return Ok(Found::Done(meta));
+                return Ok(Found::Done(Box::new(meta)));
             }
             Err(error) => return Err(error.into()),
         };

@@ -181,7 +181,7 @@ impl Plain {
     ) -> Result<Self, Error> {
         let id = UploadId {
             key: multipart.key.clone(),
-            upload_id: multipart.upload_id.clone(),
+            store_id: multipart.upload_id.clone(),
             nonce: id::random()?,
             begun: id::now(),
             part_size: multipart.part_size,

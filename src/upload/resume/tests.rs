@@ -322,11 +322,11 @@ async fn an_id_that_is_not_ours_finds_nothing() {
             ..id.clone()
         },
         UploadId {
-            upload_id: "x".into(),
+            store_id: "x".into(),
             ..id.clone()
         },
         UploadId {
-            upload_id: String::new(),
+            store_id: String::new(),
             ..id.clone()
         },
     ] {
