@@ -18,6 +18,7 @@ use rusoto_s3::{
     ListPartsRequest, S3, S3Client,
 };
 use support::client::Answer;
+use support::proxy::{Fault, Proxy};
 use support::server::{On, minio};
 use support::{Client, Noise, Server, sha256, wait_for};
 use tempfile::TempDir;
@@ -945,6 +946,71 @@ fn small_memory_slows_nobody_down_for_good() {
         });
         place.assert_nothing_left("small memory");
     }
+}
+
+#[test]
+fn a_failing_store_loses_nothing_that_was_told() {
+    let place = Place::new(On::Minio);
+    let proxy = Proxy::before(&setting("AWS_ENDPOINT_URL_S3"));
+    let server = place.serve(&[("AWS_ENDPOINT_URL_S3", proxy.endpoint.as_str())]);
+    let size = 2 * PART + 10;
+    let data = Noise::bytes(14, size);
+    let begun = |name: &str| {
+        let upload = create(&mut server.client(), name, Some(size));
+        let answer = patch(&mut server.client(), &upload, 0, &data[..1000]);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        upload
+    };
+    let rest =
+        |upload: &str, at: u64| patch(&mut server.client(), upload, at, &data[at as usize..]);
+    // The answer to the last request is lost on the way to us: it is settled, and never guessed.
+    let upload = begun("lost");
+    proxy.inject("POST", "uploadId", Fault::LoseAnswer, 1);
+    assert_eq!(rest(&upload, 1000).status, 204);
+    assert_eq!(proxy.hits(), 1);
+    assert_stored(&server, "lost", &data);
+    // A part is lost for good: what came before it counts, and the client goes on from there.
+    let upload = begun("part");
+    proxy.inject("PUT", "partNumber=2", Fault::Reset, 3);
+    let answer = rest(&upload, 1000);
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "store_unavailable")
+    );
+    assert_eq!(proxy.hits(), 3);
+    let at = offset(&mut server.client(), &upload);
+    assert_eq!(at, PART);
+    assert_eq!(rest(&upload, at).status, 204);
+    assert_stored(&server, "part", &data);
+    // The completion fails for good: whoever asks for the offset completes it.
+    let upload = begun("complete");
+    proxy.inject("POST", "uploadId", Fault::Reset, 3);
+    assert_eq!(rest(&upload, 1000).status, 503);
+    assert_eq!(proxy.hits(), 3);
+    assert_eq!(offset(&mut server.client(), &upload), size);
+    assert_stored(&server, "complete", &data);
+    // The answer to a tail is lost.
+    proxy.inject("PUT", "/00000-0000001000", Fault::LoseAnswer, 1);
+    let upload = begun("tail");
+    assert_eq!(proxy.hits(), 1);
+    assert_eq!(offset(&mut server.client(), &upload), 1000);
+    // The state cannot be read: the client asks again.
+    proxy.inject("GET", "/state", Fault::Reset, 3);
+    assert_eq!(head(&mut server.client(), &upload).status, 423);
+    assert_eq!(proxy.hits(), 3);
+    assert_eq!(rest(&upload, 1000).status, 204);
+    assert_stored(&server, "tail", &data);
+    // Nothing can begin without a state, and nothing is left of it.
+    proxy.inject("PUT", "/state", Fault::Reset, 3);
+    let metadata = metadata(&[("filename", "state")]);
+    let headers = [
+        TUS,
+        ("Upload-Length", "1"),
+        ("Upload-Metadata", metadata.as_str()),
+    ];
+    let answer = server.client().request("POST", "/uploads", &headers, b"");
+    assert_eq!(answer.status, 503);
+    place.assert_nothing_left("a failing store");
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(super) const NAME: &str = "state";
 /// A state is an id, headers of one request and a few numbers: 16 KiB and what JSON makes of it.
 const MAX_BYTES: u64 = 256 << 10;
 
+/// When a plain upload is taken for dead at the earliest: its client was told of no time, and may
+/// be slow.
+const PLAIN_EXPIRY: Duration = Duration::from_hours(7 * 24);
+
 /// What is known of an upload besides its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
@@ -192,7 +196,7 @@ impl Plain {
         let state = State {
             id: text,
             length: None,
-            expires: expires(expiry),
+            expires: expires(expiry.max(PLAIN_EXPIRY)),
             metadata: None,
             content_type: None,
         };
