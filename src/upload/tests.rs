@@ -4,7 +4,8 @@ use super::*;
 use crate::store::KeyRules;
 use crate::store::fs::FsStore;
 
-const PART: u64 = 300_000;
+/// Part sizes of a known length are whole MiB.
+const PART: u64 = 1 << 20;
 
 struct Bench {
     _dir: tempfile::TempDir,
@@ -84,7 +85,7 @@ async fn read(bench: &Bench) -> Vec<u8> {
 #[tokio::test]
 async fn every_size_around_the_boundaries_arrives_whole_of_known_and_unknown_length() {
     // With room for all, for some, and for next to none: gathered, mixed, streamed.
-    for buffer in [8 << 20, 2_000_000, 700_000] {
+    for buffer in [32 << 20, 6 << 20, 2_300_000] {
         let bench = bench(buffer);
         for size in [0, 1, 65_536, 65_537, PART - 1, PART, PART + 1, 7 * PART + 5] {
             let data = data(size);
@@ -101,7 +102,7 @@ async fn every_size_around_the_boundaries_arrives_whole_of_known_and_unknown_len
 
 #[tokio::test]
 async fn a_source_that_breaks_stores_nothing_and_gives_its_memory_back() {
-    for buffer in [8 << 20, 700_000] {
+    for buffer in [32 << 20, 2_300_000] {
         let bench = bench(buffer);
         for size in [0, 10, PART, 5 * PART] {
             for length in [Some(size + 1), None] {
@@ -131,7 +132,7 @@ async fn a_source_that_breaks_stores_nothing_and_gives_its_memory_back() {
 
 #[tokio::test]
 async fn a_source_shorter_than_its_length_stores_nothing() {
-    let bench = bench(8 << 20);
+    let bench = bench(32 << 20);
     for length in [11, PART + 11] {
         let outcome = store(&bench, Condition::None, Some(length), source(&data(10))).await;
         assert!(matches!(outcome, Err(Error::BodyBroken(_))));
@@ -141,7 +142,7 @@ async fn a_source_shorter_than_its_length_stores_nothing() {
 
 #[tokio::test]
 async fn too_large_is_refused_before_a_byte_is_read_or_when_it_shows() {
-    let bench = bench(8 << 20);
+    let bench = bench(32 << 20);
     let never: Source<'_> = Box::pin(stream::pending());
     let outcome = store(&bench, Condition::None, Some(20 * PART + 1), never).await;
     assert!(matches!(outcome, Err(Error::TooLarge { limit }) if limit == 20 * PART));
@@ -152,7 +153,7 @@ async fn too_large_is_refused_before_a_byte_is_read_or_when_it_shows() {
 
 #[tokio::test]
 async fn a_condition_that_fails_is_told_before_a_byte_is_read() {
-    let bench = bench(8 << 20);
+    let bench = bench(32 << 20);
     let never = || -> Source<'_> { Box::pin(stream::pending()) };
     let missing = store(&bench, Condition::IfMatch("x".into()), None, never()).await;
     assert!(matches!(missing, Err(Error::PreconditionFailed)));
@@ -171,7 +172,7 @@ async fn a_condition_that_fails_is_told_before_a_byte_is_read() {
 #[tokio::test]
 async fn new_and_replaced_are_told_apart() {
     for size in [3, 100_000, 3 * PART] {
-        let bench = bench(8 << 20);
+        let bench = bench(32 << 20);
         for length in [Some(size), None] {
             bench.store.delete(&key(), None).await.unwrap();
             for created in [true, false] {
@@ -184,7 +185,7 @@ async fn new_and_replaced_are_told_apart() {
 
 #[test]
 fn parts_grow_so_that_ten_thousand_hold_the_object() {
-    let engine = bench(8 << 20).engine;
+    let engine = bench(32 << 20).engine;
     assert_eq!(engine.part_size(None), PART);
     for length in [1, 10_000 * PART, 100 << 30, 48 << 40] {
         let part = engine.part_size(Some(length));
