@@ -11,19 +11,11 @@ mod support;
 
 use support::client::{FORM, form, form_ends};
 use support::server::On;
-use support::{Client, Server};
+use support::{Client, Server, refused};
 
 fn stored(server: &Server) -> usize {
     let page = server.client().get("/files?limit=1000").json();
     page["files"].as_array().unwrap().len()
-}
-
-fn refused(answer: &support::Answer, status: u16, code: &str) {
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (status, code),
-        "{answer:?}"
-    );
 }
 
 #[test]

@@ -13,28 +13,9 @@ use std::path::Path;
 use std::process::Command;
 
 use support::server::{On, minio};
-use support::{Answer, Client, Noise, Server};
+use support::{Client, Noise, Server, post, put, refused};
 
 const STORES: [On; 2] = [On::Local, On::Minio];
-
-fn refused(answer: &Answer, status: u16, code: &str) {
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (status, code),
-        "{answer:?}"
-    );
-}
-
-fn post(client: &mut Client, target: &str) -> Answer {
-    client.request("POST", target, &[], b"")
-}
-
-/// Stores it and returns the version's id.
-fn put(client: &mut Client, key: &str, body: &[u8]) -> String {
-    let put = client.put(&format!("/files/{key}"), body);
-    assert!(matches!(put.status, 200 | 201), "{put:?}");
-    put.json()["version_id"].as_str().unwrap().to_owned()
-}
 
 /// Lines of `name size` as python3's zipfile sees them, its checksums verified.
 fn unzipped(bytes: &[u8]) -> Vec<String> {

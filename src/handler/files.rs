@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ETAG, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Request, Response, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
+use crate::store::{KEY_IN_PATH, KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
 use crate::upload::{Expected, Length, RequestBody, Upload};
 
 /// Keys in a page when the client does not say.
@@ -23,18 +23,13 @@ const DEFAULT_LIMIT: u16 = 100;
 /// Most keys in a page: what S3 gives in one answer.
 const MAX_LIMIT: u16 = 1000;
 
-/// A key in a path: slashes stay, everything that is not unreserved (RFC 3986) is encoded.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
-
 /// The path under which an object is found.
 pub(super) fn location(app: &App, key: &ObjectKey) -> String {
     let base = &app.process.config.base_path;
-    format!("{base}/files/{}", utf8_percent_encode(key.as_str(), PATH))
+    format!(
+        "{base}/files/{}",
+        utf8_percent_encode(key.as_str(), KEY_IN_PATH)
+    )
 }
 
 /// `?prefix=`, empty where it is not there.

@@ -3,11 +3,22 @@
 
 use std::fmt;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
+
 /// S3's limit for a key in bytes of UTF-8, `KEY_PREFIX` included (S3 User Guide, "Naming objects").
 pub const MAX_KEY_BYTES: usize = 1024;
 
 /// Where the program keeps its own temporary objects, below `KEY_PREFIX`. Never listed or served.
 pub const INTERNAL_PREFIX: &str = ".cloud-portfolio/";
+
+/// What of a key a path leaves as it is, in a URL or in S3's headers: RFC 3986's unreserved
+/// characters, and slashes. Everything else is percent-encoded.
+pub const KEY_IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// Why a text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

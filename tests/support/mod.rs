@@ -84,3 +84,24 @@ pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
+
+/// Checks that it is a problem document with this status and code.
+pub fn refused(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (status, code),
+        "{answer:?}"
+    );
+}
+
+/// A POST without a body.
+pub fn post(client: &mut Client, target: &str) -> Answer {
+    client.request("POST", target, &[], b"")
+}
+
+/// Stores it and returns the version's id.
+pub fn put(client: &mut Client, key: &str, body: &[u8]) -> String {
+    let put = client.put(&format!("/files/{key}"), body);
+    assert!(matches!(put.status, 200 | 201), "{put:?}");
+    put.json()["version_id"].as_str().unwrap().to_owned()
+}

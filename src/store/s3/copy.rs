@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
 
@@ -15,7 +15,8 @@ use super::retry::{retry, retry_if};
 use super::{S3Store, meaning, parse_rfc3339, sign, unquote};
 use crate::config::MAX_PARTS;
 use crate::store::{
-    Condition, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError, StoreResult, VersionId,
+    Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError, StoreResult,
+    VersionId,
 };
 
 /// Most that `CopyObject` takes, 5 GiB (Amazon S3 API Reference, CopyObject).
@@ -25,14 +26,6 @@ pub(super) const MAX_COPY_BYTES: u64 = 5 << 30;
 const PART_BYTES: u64 = 512 << 20;
 /// Parts being copied at once.
 const CONCURRENCY: usize = 4;
-
-/// What a path in a header leaves as it is: RFC 3986's unreserved characters, and slashes.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 impl S3Store {
     pub(super) async fn copy_object(
@@ -253,7 +246,7 @@ impl S3Store {
     /// What is copied: this version, if it has one, with this etag.
     fn add_source(&self, request: &mut SignedRequest, from: &ObjectKey, source: &ObjectMeta) {
         let path = format!("{}/{}", self.settings.bucket, self.full(from));
-        let mut value = utf8_percent_encode(&path, PATH).to_string();
+        let mut value = utf8_percent_encode(&path, KEY_IN_PATH).to_string();
         if let Some(VersionId(version)) = &source.version_id {
             let version = utf8_percent_encode(version, NON_ALPHANUMERIC);
             let _ = write!(value, "?versionId={version}");
