@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tempfile::TempDir;
 
 use super::Client;
+
+/// The program to run; `CLOUD_PORTFOLIO_BIN` when it is not set, else this build's own.
+pub static BINARY: OnceLock<String> = OnceLock::new();
 
 /// A running server; killed when it is dropped.
 pub struct Server {
@@ -109,8 +112,10 @@ impl Server {
 
     /// The program with an empty environment but for what makes it testable.
     pub fn command() -> Command {
-        let binary = std::env::var("CLOUD_PORTFOLIO_BIN")
-            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_cloud-portfolio").to_owned());
+        let binary = BINARY.get_or_init(|| {
+            std::env::var("CLOUD_PORTFOLIO_BIN")
+                .unwrap_or_else(|_| env!("CARGO_BIN_EXE_cloud-portfolio").to_owned())
+        });
         let mut command = Command::new(binary);
         command
             .env_clear()
