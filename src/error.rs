@@ -231,7 +231,7 @@ impl Error {
             Self::BudgetSpent => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
-                "Too many uploads of unknown length at once. Try again in a moment.",
+                "Too many uploads at once to hold this one in memory. Try again in a moment.",
             ),
             Self::ShuttingDown => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -18,14 +18,25 @@ use crate::app::App;
 const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Header fields of a request: hyper's own default, said here because it is part of the contract.
 const MAX_HEADERS: usize = 100;
-/// hyper's read and write buffers. They grow with what arrives, up to this: 64 KiB a side costs
-/// 0.52 CPU-seconds a GB where 400 KiB cost 0.28, and 43 MB for 256 uploads where those cost 144.
-const MAX_BUFFER_BYTES: usize = 64 << 10;
+/// What the read buffers of a worker's connections should come to, whatever their number. They
+/// grow with what arrives, up to the connection's share.
+const BUFFERS_BYTES: usize = 2 << 20;
+/// The share of one among many: the largest header, and 4 KiB to read on.
+const MIN_BUFFER_BYTES: usize = MAX_HEADER_BYTES + (4 << 10);
+/// The share of one among few.
+const MAX_BUFFER_BYTES: usize = 124 << 10;
 /// From the end of draining until the process ends: time to abort what was cut.
 pub(super) const CUT_GRACE: Duration = Duration::from_secs(3);
 
-/// Serves the connection until it ends, its turn to go comes, or the process is drained.
-pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot) {
+/// A share for a new connection, the `count`th of its worker. It keeps it: those that came when
+/// there were few keep more, at most [`BUFFERS_BYTES`] times the logarithm of their number in all.
+fn buffer_bytes(count: usize) -> usize {
+    (BUFFERS_BYTES / count.max(1)).clamp(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES)
+}
+
+/// Serves the connection, the `count`th of its worker, until it ends, its turn to go comes, or the
+/// process is drained.
+pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: usize) {
     // Answers are written whole: waiting for more to send only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("a connection was gone before it was served: {error}");
@@ -44,7 +55,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot) {
         .header_read_timeout(timeout)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEADER_BYTES)
-        .max_buf_size(MAX_BUFFER_BYTES)
+        .max_buf_size(buffer_bytes(count))
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
     let phase = &app.process.phase;

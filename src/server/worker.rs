@@ -141,8 +141,9 @@ pub(super) fn serve(app: impl FnOnce() -> App, threads: usize, inbox: Inbox) -> 
                 Ok(stream) => {
                     let entered = load.enter();
                     let app = Arc::clone(&app);
+                    let count = load.count();
                     connections.spawn(async move {
-                        connection::serve(app, stream, slot).await;
+                        connection::serve(app, stream, slot, count).await;
                         drop(entered);
                     });
                 }

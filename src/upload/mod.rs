@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -398,10 +398,12 @@ where
             Ok(sending.await?)
         }
         answer = &mut sending => match answer {
-            Err(StoreError::Source(cause)) => {
-                // What broke is the client's side: its own error is the one to tell.
-                feeding.await?;
-                Err(StoreError::Source(cause).into())
+            Err(StoreError::Source(_)) => {
+                // What broke is the client's side: its own error is the one to tell. It has none
+                // yet when it was only slower than the store waits for a part that is not in
+                // memory: had there been room, it would have been heard out.
+                feeding.as_mut().now_or_never().unwrap_or(Ok(()))?;
+                Err(Error::BudgetSpent)
             }
             Err(error) => Err(error.into()),
             Ok(_) => Err(StoreError::Corrupt("the store answered before the end of the bytes".into()).into()),

@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
 use super::calls::{
-    COMPLETED, Call, IDEMPOTENT, OBJECT, ONLY_ONCE, STORED, complete, get, listing, open, paced,
-    put, read,
+    COMPLETED, Call, IDEMPOTENT, LONG, OBJECT, ONLY_ONCE, STORED, complete, get, listing, open,
+    paced, put, read,
 };
 use crate::fake_s3::{FakeS3, Reply, answer};
 use crate::s3::assert_err;
@@ -191,4 +191,15 @@ async fn a_call_that_timed_out_leaves_no_connection_to_the_next_one() {
     assert_err!(outcome, StoreError::Timeout(_));
     Call::List.run(&store).await.unwrap();
     assert_eq!(fake.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_source_that_is_silent_for_longer_than_s3_waits_is_the_sources_failure() {
+    let fake = FakeS3::start(vec![Reply::Answer(answer(200, STORED, b""))]).await;
+    // S3 gives up after about 20 s, with no word.
+    let payload = paced(["he", "llo"], Duration::from_secs(20));
+    let begun = Instant::now();
+    let outcome = put(&open(&fake, LONG), Condition::None, payload).await;
+    assert_err!(outcome, StoreError::Source(_));
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }

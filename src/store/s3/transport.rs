@@ -1,6 +1,7 @@
 //! How signed requests reach S3: hyper's pooled client under rusoto's `DispatchSignedRequest`,
 //! with the timeouts that rusoto never asks for. What is sent, and sent again, is others' choice.
 
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,6 +32,10 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 /// Longest answer that is read as a whole: a listing of 1,000 keys of 1,024 encoded bytes is
 /// about 4 MiB.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+
+/// S3 gives a request up after about 20 s without a byte of its body, with no word: before that we
+/// do, and say so.
+const SOURCE_SILENCE: Duration = Duration::from_secs(15);
 
 /// While Amazon's S3 copies, it sends white space. MinIO and others say nothing until they are
 /// done: 5 GiB at 18 MB/s, a slow disk.
@@ -256,6 +261,9 @@ pub(super) struct OutBody {
     payload: Option<SignedRequestPayload>,
     left: u64,
     progress: Arc<Progress>,
+    /// Runs while the bytes to be sent are awaited.
+    silence: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
 }
 
 impl OutBody {
@@ -273,7 +281,23 @@ impl OutBody {
             payload,
             left,
             progress,
+            silence: None,
+            waiting: false,
         }
+    }
+
+    /// Fails when the bytes to be sent have kept S3 waiting for too long.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let end = Instant::now() + SOURCE_SILENCE;
+        let timer = self
+            .silence
+            .get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if !self.waiting {
+            self.waiting = true;
+            timer.as_mut().reset(end);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -299,6 +323,12 @@ impl HttpBody for OutBody {
         this.progress
             .starved
             .store(polled.is_pending(), Ordering::Relaxed);
+        if polled.is_pending() {
+            let error = ready!(this.poll_silence(cx));
+            this.progress.failed.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(error)));
+        }
+        this.waiting = false;
         match ready!(polled) {
             Some(Ok(chunk)) => {
                 this.left = this.left.saturating_sub(chunk.len() as u64);
