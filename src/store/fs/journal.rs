@@ -3,7 +3,7 @@
 //! how long the data's file is says nothing, as files may be sparse.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -49,9 +49,10 @@ impl Line {
     }
 }
 
-/// A journal open for writing.
+/// A journal that goes on. Its file is open only while a line is written: uploads that wait for
+/// their clients for days must not use the process's descriptors up.
 pub(super) struct Journal {
-    file: File,
+    path: PathBuf,
     /// Bytes of whole lines; what a failed write left after them is written over.
     len: u64,
 }
@@ -60,11 +61,11 @@ impl Journal {
     /// Begins a journal; durable when it returns, with the name of the data beside it.
     pub(super) fn create(tmp: &Path, upload_id: &str, head: &Head) -> io::Result<Self> {
         let path = temp::multipart_path(tmp, upload_id, SUFFIX);
-        let file = File::create_new(&path)?;
-        let mut journal = Self { file, len: 0 };
+        File::create_new(&path)?;
+        let mut journal = Self { path, len: 0 };
         let begun = journal.append(head).and_then(|()| commit::sync(tmp));
         if let Err(error) = begun {
-            drop(fs::remove_file(path));
+            drop(fs::remove_file(&journal.path));
             return Err(error);
         }
         Ok(journal)
@@ -74,8 +75,9 @@ impl Journal {
     pub(super) fn append(&mut self, line: &impl Serialize) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
-        self.file.write_all_at(&bytes, self.len)?;
-        self.file.sync_all()?;
+        let file = File::options().write(true).open(&self.path)?;
+        file.write_all_at(&bytes, self.len)?;
+        file.sync_all()?;
         self.len += bytes.len() as u64;
         Ok(())
     }
@@ -101,11 +103,11 @@ impl Journal {
             len += line.len() as u64;
             parts.push(part);
         }
-        let mut file = File::options().write(true).open(path)?;
-        // What follows would be read as part of the next line.
-        file.set_len(len)?;
-        file.flush()?;
-        Ok(Some((Self { file, len }, head, parts)))
+        if len < text.len() as u64 {
+            // What follows would be read as part of the next line.
+            File::options().write(true).open(&path)?.set_len(len)?;
+        }
+        Ok(Some((Self { path, len }, head, parts)))
     }
 }
 
