@@ -39,9 +39,24 @@ impl Engine {
     /// saved where it can be: what was streamed for want of memory falls back to the part's
     /// beginning, or to the tail that was there.
     ///
-    /// Fails as its source does, or with [`Error::InconsistentLength`], [`Error::TooLarge`] for
-    /// bytes that the upload cannot have, or as the store does.
-    pub async fn append(&self, mut open: Open, piece: Piece<'_>) -> Result<Progress, Error> {
+    /// Fails as its source does, or with [`Error::InconsistentLength`], or for bytes that the
+    /// upload cannot have with [`Error::LengthExceeded`] or [`Error::TooLarge`], or as the store
+    /// does.
+    pub async fn append(&self, open: Open, piece: Piece<'_>) -> Result<Progress, Error> {
+        let id = open.id.clone();
+        match self.add(open, piece).await {
+            // Another request with the same bytes was faster, and there is an object of them.
+            Err(Error::Store(error @ (StoreError::NotFound | StoreError::Conflict(_)))) => {
+                match self.object_of(&id).await {
+                    Ok(meta) => Ok(Progress::Stored(Box::new(meta))),
+                    Err(_) => Err(error.into()),
+                }
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn add(&self, mut open: Open, piece: Piece<'_>) -> Result<Progress, Error> {
         let from = open.offset;
         let most = self.most(open.id.part_size);
         if let Some(count) = piece.length {
@@ -50,7 +65,7 @@ impl Engine {
                 return Err(Error::TooLarge { limit: most });
             }
             if open.length().is_some_and(|length| end > length) {
-                return Err(Error::InconsistentLength);
+                return Err(Error::LengthExceeded);
             }
             if piece.finish == Finish::Now {
                 self.note_length(&mut open, end).await?;
@@ -162,7 +177,7 @@ impl Engine {
             None if finish == Finish::Now => Err(Error::InconsistentLength),
             None | Some(Cut::Stopped) => Ok(Progress::More { offset, whole }),
             Some(Cut::Client(error)) => Err(error),
-            Some(Cut::TooLong) if open.length().is_some() => Err(Error::InconsistentLength),
+            Some(Cut::TooLong) if open.length().is_some() => Err(Error::LengthExceeded),
             Some(Cut::TooLong) => Err(Error::TooLarge {
                 limit: self.most(part_size),
             }),
