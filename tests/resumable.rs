@@ -593,7 +593,7 @@ fn what_is_wrong_with_a_request_is_told() {
 }
 
 #[test]
-fn metadata_is_given_back_while_the_upload_is_open_and_the_base_path_is_kept() {
+fn metadata_is_given_back_and_the_base_path_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [
         ("BASE_PATH".to_owned(), "/portal".to_owned()),
@@ -621,6 +621,42 @@ fn metadata_is_given_back_while_the_upload_is_open_and_the_base_path_is_kept() {
         answer.header("content-location"),
         Some("/portal/files/%C3%BC.txt")
     );
+    let answer = head(&mut client, &upload);
+    assert_eq!(answer.header("upload-metadata"), Some(metadata.as_str()));
+}
+
+#[test]
+fn metadata_is_given_back_after_completion_to_who_uploaded_and_to_nobody_else() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        // More than S3 keeps with an object is forgotten with the upload.
+        for (name, length, kept) in [("empty", 0, 9), ("short", 3, 9), ("long", 3, 3000)] {
+            let metadata = metadata(&[("filename", name), ("note", &"n".repeat(kept))]);
+            let size = length.to_string();
+            let headers = [
+                TUS,
+                ("Upload-Length", size.as_str()),
+                ("Upload-Metadata", metadata.as_str()),
+            ];
+            let answer = client.request("POST", "/uploads", &headers, b"");
+            let upload = answer.header("location").unwrap().to_owned();
+            if length > 0 {
+                assert_eq!(patch(&mut client, &upload, 0, b"abc").status, 204);
+            }
+            let answer = head(&mut client, &upload);
+            assert_eq!(number(&answer, "upload-offset"), length);
+            let want = Some(metadata.as_str()).filter(|_| kept < 2048);
+            assert_eq!(answer.header("upload-metadata"), want, "{on:?} {name}");
+            let got = client.get(&format!("/files/{name}"));
+            let shown = got.headers.iter().any(|(n, _)| n.contains("upload-meta"));
+            assert!(!shown, "{got:?}");
+        }
+        let spoof = [("x-amz-meta-upload-metadata", "a YQ==")];
+        let answer = client.request("PUT", "/files/spoof", &spoof, b"");
+        assert_eq!(answer.status, 400);
+    }
 }
 
 #[test]
@@ -1173,15 +1209,14 @@ fn ietf_is_told_what_does_not_fit_together() {
         (&problem["expected-offset"], &problem["provided-offset"]),
         (&0.into(), &3.into())
     );
-    for (last, body) in [(true, &b"short"[..]), (false, b"longer than ten")] {
-        let answer = append(&mut server.client(), &upload, 0, last, body);
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (400, "inconsistent_length")
-        );
-        let kind = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length";
-        assert_eq!(answer.json()["type"], kind);
-    }
+    let answer = append(&mut server.client(), &upload, 0, true, b"short");
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (400, "inconsistent_length")
+    );
+    let kind = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length";
+    assert_eq!(answer.json()["type"], kind);
+    assert_eq!(status(&mut server.client(), &upload).status, 204);
     let digest = [("Upload-Complete", "?0"), ("Repr-Digest", "sha-256=:AA==:")];
     let answer = server
         .client()
@@ -1256,6 +1291,88 @@ fn ietf_is_told_what_does_not_fit_together() {
         (answer.status, answer.header("upload-limit")),
         (413, Some("max-size=10"))
     );
+}
+
+/// Section "Upload Append" of the draft, Server Behavior: the server rejects the request, marks the
+/// upload invalid and rejects whatever comes for it.
+#[test]
+fn an_ietf_upload_that_is_sent_more_than_its_length_is_invalid() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        for (told, last) in [(true, false), (true, true), (false, false), (false, true)] {
+            let name = format!("over-{told}-{last}");
+            let upload = begin(&mut server.client(), &name, &[("Upload-Length", "10")]);
+            let answer = append(&mut server.client(), &upload, 0, false, b"four");
+            assert_eq!(answer.status, 204);
+            // An offset that is wrong says nothing of the length.
+            let answer = append(&mut server.client(), &upload, 5, false, b"longer than ten");
+            assert_eq!(answer.status, 409);
+            let mut client = server.client();
+            let answer = if told {
+                append(&mut client, &upload, 4, last, b"seven..")
+            } else {
+                let headers = [
+                    PARTIAL,
+                    ("Upload-Offset", "4"),
+                    ("Upload-Complete", if last { "?1" } else { "?0" }),
+                ];
+                let blocks = [b"six...".to_vec(), b"!".to_vec()];
+                client.chunked("PATCH", &upload, &headers, blocks.into_iter())
+            };
+            assert_eq!(answer.status, 400, "{on:?} {answer:?}");
+            assert_eq!(answer.problem(), "inconsistent_length");
+            assert_eq!(status(&mut server.client(), &upload).status, 404);
+            let answer = append(&mut server.client(), &upload, 4, true, b"six...");
+            assert_eq!(answer.status, 404);
+            assert_eq!(server.client().get(&format!("/files/{name}")).status, 404);
+            place.assert_nothing_left(&name);
+        }
+    }
+}
+
+#[test]
+fn an_ietf_creation_in_chunks_that_is_not_as_long_as_it_says_is_refused() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        for length in ["4", "6"] {
+            let headers = [("Upload-Complete", "?1"), ("Upload-Length", length)];
+            let blocks = [b"fi".to_vec(), b"ve.".to_vec()];
+            let answer = server.client().chunked(
+                "POST",
+                "/uploads?key=chunks",
+                &headers,
+                blocks.into_iter(),
+            );
+            assert_eq!(answer.status, 400, "{on:?} {length} {answer:?}");
+            assert_eq!(answer.problem(), "inconsistent_length");
+            assert_eq!(server.client().get("/files/chunks").status, 404);
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_turns_out_to_be_empty_keeps_what_was_said_of_it() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let said = [
+            ("Cache-Control", "max-age=5"),
+            ("Content-Language", "fr"),
+            ("Content-Encoding", "gzip"),
+            ("x-amz-meta-camera", "X 1"),
+        ];
+        let upload = begin(&mut server.client(), "nothing", &said);
+        let answer = append(&mut server.client(), &upload, 0, true, b"");
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let got = server.client().get("/files/nothing");
+        assert_eq!(got.header("content-type"), Some("text/x-test"));
+        for (name, value) in said {
+            assert_eq!(got.header(name), Some(value), "{on:?} {name}");
+        }
+        place.assert_nothing_left("nothing");
+    }
 }
 
 #[test]
