@@ -923,6 +923,42 @@ fn settle(servers: &[Server], upload: &str, at: u64) -> u64 {
     last
 }
 
+/// Each has the whole file at the same offset, as when a proxy sends a request once more.
+#[test]
+fn of_two_requests_at_two_replicas_one_stores_the_file() {
+    let place = Place::new(On::Minio);
+    let servers = [place.serve(&[]), place.serve(&[])];
+    let size = 3 * PART + 99;
+    let data = Noise::bytes(15, size);
+    for round in 0..6 {
+        let name = format!("race{round}");
+        let upload = create(&mut servers[0].client(), &name, Some(size));
+        let first = 1000 * (round % 2);
+        let answer = patch(&mut servers[0].client(), &upload, 0, &data[..first]);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        let statuses = std::thread::scope(|scope| {
+            let (upload, data) = (&upload, &data);
+            let racing = servers.each_ref().map(|server| {
+                scope.spawn(move || {
+                    let answer = patch(&mut server.client(), upload, first as u64, &data[first..]);
+                    if answer.status == 204 {
+                        assert_eq!(number(&answer, "upload-offset"), size);
+                    }
+                    answer.status
+                })
+            });
+            racing.map(|thread| thread.join().unwrap())
+        });
+        eprintln!("two replicas at once: {statuses:?}");
+        assert!(statuses.contains(&204), "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 204 | 409)));
+        assert_stored(&servers[1], &name, &data);
+        let answer = head(&mut servers[1].client(), &upload);
+        assert_eq!(number(&answer, "upload-offset"), size);
+        place.assert_nothing_left(&name);
+    }
+}
+
 #[test]
 fn a_new_request_ends_the_one_that_its_client_has_given_up() {
     for on in STORES {
@@ -1245,7 +1281,16 @@ fn ietf_is_told_what_does_not_fit_together() {
     ] {
         let answer = server.client().request("PATCH", &upload, &headers, b"x");
         assert_eq!(answer.problem(), code, "{headers:?}");
+        let accepted = Some("application/partial-upload").filter(|_| answer.status == 415);
+        assert_eq!(answer.header("accept-patch"), accepted, "{headers:?}");
     }
+    let headers = [
+        ("Content-Type", "Application/Partial-Upload"),
+        ("Upload-Complete", "?0"),
+        ("Upload-Offset", "0"),
+    ];
+    let answer = server.client().request("PATCH", &upload, &headers, b"");
+    assert_eq!(answer.status, 204, "{answer:?}");
     // Interop version 5 has no media type of its own, and 6 calls the time left otherwise.
     let old = [
         ("Upload-Draft-Interop-Version", "5"),

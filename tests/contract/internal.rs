@@ -91,31 +91,28 @@ pub async fn temporary_objects_are_listed_in_order_and_to_nobody_else(bench: &Be
 
 pub async fn temporary_objects_are_listed_past_the_first_page(bench: &Bench) {
     let numbers = stream::iter(0..MORE_THAN_A_PAGE);
-    let below = match bench.deeper(".cloud-portfolio/") {
-        Some(internal) => {
-            let puts = numbers.map(|n| {
-                let internal = internal.clone();
-                async move {
-                    let attributes = Attributes::default();
-                    let condition = cloud_portfolio::store::Condition::None;
-                    let name = key(&format!("many/{n:04}"));
-                    internal
-                        .put(&name, &attributes, &condition, gathered(b"x"))
-                        .await
-                }
-            });
-            puts.buffer_unordered(16)
-                .try_collect::<Vec<_>>()
-                .await
-                .unwrap();
-            "many/"
-        }
-        None => {
-            let engine = engine(bench);
-            let begun = numbers.map(|_| begin(&engine, "a"));
-            begun.buffer_unordered(16).collect::<Vec<_>>().await;
-            "uploads/"
-        }
+    let below = if let Some(internal) = bench.deeper(".cloud-portfolio/") {
+        let puts = numbers.map(|n| {
+            let internal = internal.clone();
+            async move {
+                let attributes = Attributes::default();
+                let condition = cloud_portfolio::store::Condition::None;
+                let name = key(&format!("many/{n:04}"));
+                internal
+                    .put(&name, &attributes, &condition, gathered(b"x"))
+                    .await
+            }
+        });
+        puts.buffer_unordered(16)
+            .try_collect::<Vec<_>>()
+            .await
+            .unwrap();
+        "many/"
+    } else {
+        let engine = engine(bench);
+        let begun = numbers.map(|_| begin(&engine, "a"));
+        begun.buffer_unordered(16).collect::<Vec<_>>().await;
+        "uploads/"
     };
     let first = bench.store.list_internal(below, None).await.unwrap();
     assert!(first.next_cursor.is_some());

@@ -158,7 +158,10 @@ pub(super) async fn append(
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    if interop(fields) >= WITH_PARTIAL && fields.get(CONTENT_TYPE).is_none_or(|t| t != PARTIAL) {
+    let named = fields.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if interop(fields) >= WITH_PARTIAL
+        && named.is_none_or(|named| !named.eq_ignore_ascii_case(PARTIAL.as_bytes()))
+    {
         return Err(Error::UnsupportedMediaType { want: PARTIAL });
     }
     let complete = complete(fields)?;

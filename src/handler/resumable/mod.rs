@@ -86,6 +86,10 @@ impl Marks {
             let limit = format!("max-size={limit}");
             headers.entry(UPLOAD_LIMIT).or_insert(text(&limit));
         }
+        // RFC 5789 section 2.2.
+        if self.limit.is_some() && status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(ACCEPT_PATCH, HeaderValue::from_static(ietf::PARTIAL));
+        }
     }
 }
 
