@@ -40,6 +40,7 @@ mod piece;
 mod state;
 pub mod sweep;
 mod tails;
+mod take;
 #[cfg(test)]
 mod tests;
 
