@@ -79,6 +79,8 @@ pub enum Error {
     },
     /// A resumable upload's length is not the one that was said before, or not that of its bytes.
     InconsistentLength,
+    /// A request has bytes beyond the length that was said for its resumable upload.
+    LengthExceeded,
     /// The resumable upload is complete: nothing can be added.
     UploadCompleted,
     /// tus: another version of the protocol.
@@ -203,7 +205,7 @@ impl Error {
                     detail: format!("The upload ends at {expected}, not at {provided}."),
                 };
             }
-            Self::InconsistentLength => (
+            Self::InconsistentLength | Self::LengthExceeded => (
                 StatusCode::BAD_REQUEST,
                 "inconsistent_length",
                 "The upload's length is not the one said before, or not that of its bytes.",
@@ -312,7 +314,7 @@ impl Error {
                 "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
                 Some("Mismatching Upload Offset"),
             ),
-            Self::InconsistentLength => (
+            Self::InconsistentLength | Self::LengthExceeded => (
                 "https://iana.org/assignments/http-problem-types#inconsistent-upload-length",
                 Some("Inconsistent Upload Length Values"),
             ),

@@ -17,10 +17,12 @@ mod s3;
 mod contract {
     pub mod backend;
     pub mod conditions;
+    pub mod internal;
     pub mod keys;
     pub mod listing;
     pub mod multipart;
     pub mod objects;
+    pub mod parts;
     pub mod ranges;
     pub mod versions;
 }
@@ -103,4 +105,11 @@ on_every_store! {
         an_aborted_upload_is_gone
         an_upload_can_be_aborted_twice
         an_unknown_upload_is_not_found;
+    parts:
+        parts_are_listed_in_order_as_they_were_confirmed
+        parts_are_listed_past_the_first_page
+        parts_of_an_upload_that_has_ended_are_not_found;
+    internal:
+        temporary_objects_are_listed_in_order_and_to_nobody_else
+        temporary_objects_are_listed_past_the_first_page;
 }

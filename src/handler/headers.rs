@@ -16,6 +16,10 @@ const META: &str = "x-amz-meta-";
 const MAX_META_BYTES: usize = 2048;
 /// Names below this belong to the program.
 const RESERVED_META: &str = "upload-nonce";
+/// The same, for what a client of tus said of its upload and wants to hear again.
+pub(super) const TUS_META: &str = "upload-metadata";
+/// What there may be of it, so that S3's limit holds with the other headers of the program.
+pub(super) const MAX_TUS_META: usize = 1900;
 
 /// Content type of a key by its extension; octet-stream when that says nothing.
 pub(super) fn type_of(key: &ObjectKey) -> String {
@@ -53,7 +57,7 @@ pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attribu
         let Some(short) = name.as_str().strip_prefix(META) else {
             continue;
         };
-        if short.is_empty() || short == RESERVED_META {
+        if matches!(short, "" | RESERVED_META | TUS_META) {
             return Err(invalid(name.as_str(), "is reserved"));
         }
         let mut values = headers.get_all(name).iter();
@@ -97,6 +101,9 @@ pub(super) fn give_back(attributes: &Attributes, headers: &mut HeaderMap) {
         }
     }
     for (name, value) in &attributes.metadata {
+        if name == TUS_META {
+            continue;
+        }
         let name = HeaderName::try_from(format!("{META}{name}"));
         // Another program may have stored what no header can carry.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::Stream;
+use serde::{Deserialize, Serialize};
 
 use super::{StoreError, StoreResult};
 
@@ -16,20 +17,26 @@ pub type Bytestream = Pin<Box<dyn Stream<Item = StoreResult<Bytes>> + Send>>;
 pub struct VersionId(pub String);
 
 /// What the uploader says of an object besides its bytes; stored with it and given back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attributes {
     /// `Content-Type`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// `Cache-Control`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_control: Option<String>,
     /// `Content-Language`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_language: Option<String>,
     /// `Content-Encoding`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_encoding: Option<String>,
     /// `x-amz-meta-*`: names in lower case without that prefix, in order of name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<(String, String)>,
     /// A random name that one upload gives its object, to know it again when an answer is lost.
     /// Stored beside the metadata as `x-amz-meta-upload-nonce`, never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
 }
 

@@ -75,6 +75,8 @@ pub struct Capabilities {
     pub completes_an_empty_part: Can,
     /// An upload that is not there is said to be not there.
     pub tells_unknown_uploads: Can,
+    /// The parts of an upload are listed as they were confirmed.
+    pub lists_parts: Can,
 }
 
 const LOCAL: Capabilities = Capabilities {
@@ -94,6 +96,7 @@ const LOCAL: Capabilities = Capabilities {
     serves_long_suffixes: Can::Yes,
     completes_an_empty_part: Can::Yes,
     tells_unknown_uploads: Can::Yes,
+    lists_parts: Can::Yes,
 };
 
 const S3S_FS: Capabilities = Capabilities {
@@ -113,6 +116,7 @@ const S3S_FS: Capabilities = Capabilities {
     serves_long_suffixes: Can::No("it seeks to before the beginning, or panics"),
     completes_an_empty_part: Can::Yes,
     tells_unknown_uploads: Can::No("it answers AccessDenied"),
+    lists_parts: Can::No("it lists them without etags, and none of an upload that is not there"),
 };
 
 const MINIO: Capabilities = Capabilities {
@@ -134,6 +138,7 @@ const MINIO: Capabilities = Capabilities {
         "it computes another CRC-64 of nothing than it did of the part",
     ),
     tells_unknown_uploads: Can::Yes,
+    lists_parts: Can::Yes,
 };
 
 /// A store of a test's own, empty.
@@ -322,6 +327,7 @@ pub async fn what_the_store_cannot_do_is_said(bench: &Bench) {
         ("serves long suffixes", can.serves_long_suffixes),
         ("completes an empty part", can.completes_an_empty_part),
         ("tells unknown uploads", can.tells_unknown_uploads),
+        ("lists parts", can.lists_parts),
     ];
     for (what, can_it) in all {
         if let Can::No(reason) = can_it {

@@ -5,20 +5,19 @@
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
 
 use super::super::{conditions, files, headers, json, object};
 use super::metadata::{self, Name};
 use super::{
-    Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, check_creation, check_offset, checked,
-    empty, fields, give_up, location, text,
+    Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, add, add_first, check_creation,
+    check_offset, empty, fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{ObjectKey, ObjectMeta};
-use crate::upload::resume::{Finish, Found, New, Open, Piece, Progress, UploadId};
+use crate::upload::resume::{Finish, Found, New, Open, Progress, UploadId};
 use crate::upload::{Expected, Length, Upload};
 
 const UPLOAD_COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
@@ -69,42 +68,14 @@ pub(super) async fn create(
     headers.insert(UPLOAD_LIMIT, limit(app, fields, &open));
     headers.insert(UPLOAD_OFFSET, HeaderValue::from(0));
     if body.length != Some(0) {
-        let live = &app.process.live;
-        let guard = live.enter(id.hash(), app.process.phase.draining()).await;
-        let stop = guard.stop().clone();
-        let gone = body.stop.clone();
-        match add(app, *open, fields, body, stop).await {
-            Ok(Progress::More { offset, .. }) => {
-                if gone.is_cancelled() {
-                    give_up(app, &id).await;
-                }
+        match add_first(app, *open, fields, None, Finish::Later, body).await? {
+            Progress::More { offset, .. } => {
                 headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             }
-            Ok(Progress::Stored(_)) => return Err(Error::InconsistentLength),
-            Err(error) => {
-                give_up(app, &id).await;
-                return Err(error);
-            }
+            Progress::Stored(_) => return Err(Error::InconsistentLength),
         }
     }
     Ok(response)
-}
-
-async fn add(
-    app: &App,
-    open: Open,
-    fields: &HeaderMap,
-    body: Arrival,
-    stop: CancellationToken,
-) -> Result<Progress, Error> {
-    let length = body.length;
-    let piece = Piece {
-        source: checked(app, &open, fields, None, body).await?,
-        length,
-        finish: Finish::Later,
-        stop,
-    };
-    app.engine.append(open, piece).await
 }
 
 /// A creation that brings everything: without a 104 the client could not resume it, so it is an
@@ -135,7 +106,11 @@ async fn whole(
         stop: &body.stop,
     };
     let source = Expected::parse(&parts.headers)?.verify(body.source);
-    let stored = app.engine.store(&upload, source).await?;
+    let stored = match app.engine.store(&upload, source).await {
+        // In chunks, and not as many bytes as it says. A client that went away reads no answer.
+        Err(Error::BodyBroken(_)) if named.is_some() => return Err(Error::InconsistentLength),
+        outcome => outcome?,
+    };
     let status = if stored.created {
         StatusCode::CREATED
     } else {
@@ -183,7 +158,10 @@ pub(super) async fn append(
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    if interop(fields) >= WITH_PARTIAL && fields.get(CONTENT_TYPE).is_none_or(|t| t != PARTIAL) {
+    let named = fields.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if interop(fields) >= WITH_PARTIAL
+        && named.is_none_or(|named| !named.eq_ignore_ascii_case(PARTIAL.as_bytes()))
+    {
         return Err(Error::UnsupportedMediaType { want: PARTIAL });
     }
     let complete = complete(fields)?;
@@ -196,8 +174,7 @@ pub(super) async fn append(
     let named = length(fields)?;
     let live = &app.process.live;
     let guard = live.enter(id.hash(), app.process.phase.draining()).await;
-    let key = id.key.clone();
-    let mut open = match app.engine.find_upload(id).await? {
+    let mut open = match app.engine.find_upload(id.clone()).await? {
         Found::Done(_) if body.length == Some(0) => return Err(Error::UploadCompleted),
         Found::Done(_) => return Err(Error::InconsistentLength),
         Found::Open(open) => *open,
@@ -206,21 +183,19 @@ pub(super) async fn append(
     if let Some(length) = named {
         app.engine.announce_length(&mut open, length).await?;
     }
-    if complete
-        && let (Some(length), Some(count)) = (open.length(), body.length)
-        && offset.checked_add(count) != Some(length)
-    {
-        return Err(Error::InconsistentLength);
-    }
-    let length = body.length;
-    let piece = Piece {
-        source: checked(app, &open, fields, None, body).await?,
-        length,
-        finish: if complete { Finish::Now } else { Finish::Later },
-        stop: guard.stop().clone(),
+    let finish = if complete { Finish::Now } else { Finish::Later };
+    let added = add(app, open, fields, None, finish, body, &guard).await;
+    let progress = match added {
+        // The client contradicts itself: such an upload is marked invalid (section "Upload
+        // Append", Server Behavior).
+        Err(error @ Error::LengthExceeded) => {
+            give_up(app, &id).await;
+            return Err(error);
+        }
+        outcome => outcome?,
     };
-    match app.engine.append(open, piece).await? {
-        Progress::Stored(meta) => Ok(describe_object(app, &key, &meta, StatusCode::CREATED)),
+    match progress {
+        Progress::Stored(meta) => Ok(describe_object(app, &id.key, &meta, StatusCode::CREATED)),
         Progress::More { offset, whole } => {
             // A success would say that all of it was taken: so the client asks how much was.
             let mut response = if whole {

@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Route;
-use crate::upload::resume::{ALGORITHMS, Checksum, Open, UploadId};
+use crate::upload::resume::{ALGORITHMS, Checksum, Finish, Guard, Open, Piece, Progress, UploadId};
 use crate::upload::{Expected, RequestBody, Source};
 
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -85,6 +85,10 @@ impl Marks {
         {
             let limit = format!("max-size={limit}");
             headers.entry(UPLOAD_LIMIT).or_insert(text(&limit));
+        }
+        // RFC 5789 section 2.2.
+        if self.limit.is_some() && status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            headers.insert(ACCEPT_PATCH, HeaderValue::from_static(ietf::PARTIAL));
         }
     }
 }
@@ -197,10 +201,52 @@ impl Arrival {
     }
 }
 
-/// Gives up an upload whose creation failed, or whose client left before it heard of it.
+/// Adds a request's bytes.
+async fn add(
+    app: &App,
+    open: Open,
+    headers: &HeaderMap,
+    checksum: Option<Checksum>,
+    finish: Finish,
+    body: Arrival,
+    guard: &Guard,
+) -> Result<Progress, Error> {
+    let length = body.length;
+    let piece = Piece {
+        source: checked(app, &open, headers, checksum, body).await?,
+        length,
+        finish,
+        stop: guard.stop().clone(),
+    };
+    app.engine.append(open, piece).await
+}
+
+/// The same at creation, whose answer is the first that a client hears of an upload: one that
+/// failed, or whose client has left, nobody will go on with.
+async fn add_first(
+    app: &App,
+    open: Open,
+    headers: &HeaderMap,
+    checksum: Option<Checksum>,
+    finish: Finish,
+    body: Arrival,
+) -> Result<Progress, Error> {
+    let live = &app.process.live;
+    let id = open.id.clone();
+    let guard = live.enter(id.hash(), app.process.phase.draining()).await;
+    let gone = body.stop.clone();
+    let added = add(app, open, headers, checksum, finish, body, &guard).await;
+    let left = matches!(added, Ok(Progress::More { .. })) && gone.is_cancelled();
+    if left || added.is_err() {
+        give_up(app, &id).await;
+    }
+    added
+}
+
+/// Gives up an upload that nobody can go on with.
 async fn give_up(app: &App, id: &UploadId) {
     if let Err(error) = app.engine.cancel(id).await {
-        log::warn!("an upload that failed at its beginning stays: {error}");
+        log::warn!("an upload that was given up stays: {error}");
     }
 }
 

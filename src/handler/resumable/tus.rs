@@ -6,20 +6,20 @@ use std::time::{Duration, UNIX_EPOCH};
 use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
-use tokio_util::sync::CancellationToken;
 
-use super::super::{files, headers};
+use super::super::files;
+use super::super::headers::{self, TUS_META};
 use super::metadata::{self, Metadata, Name};
 use super::{
-    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, check_creation, check_offset, checked,
-    empty, fields, give_up, location, text,
+    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, add, add_first, check_creation,
+    check_offset, empty, fields, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
 use crate::store::{Attributes, ObjectMeta, StoreError};
-use crate::upload::resume::{Checksum, Finish, Found, New, Open, Piece, Progress, State, UploadId};
+use crate::upload::resume::{Checksum, Finish, Found, New, Progress, State, UploadId};
 
 const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
@@ -43,7 +43,7 @@ pub(super) async fn create(
         check_type(fields)?;
     }
     let new = describe(app, parts, length)?;
-    checksum(fields)?;
+    let checksum = checksum(fields)?;
     if body
         .length
         .zip(length)
@@ -71,25 +71,11 @@ pub(super) async fn create(
     }
     headers.insert(UPLOAD_OFFSET, HeaderValue::from(0));
     if has_body {
-        let guard = app
-            .process
-            .live
-            .enter(id.hash(), app.process.phase.draining())
-            .await;
-        let stop = guard.stop().clone();
-        let gone = body.stop.clone();
-        match add(app, *open, fields, body, stop).await {
-            Ok(Progress::More { offset, .. }) => {
-                if gone.is_cancelled() {
-                    give_up(app, &id).await;
-                }
+        match add_first(app, *open, fields, checksum, Finish::AtLength, body).await? {
+            Progress::More { offset, .. } => {
                 headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             }
-            Ok(Progress::Stored(meta)) => describe_object(app, &id, &meta, headers),
-            Err(error) => {
-                give_up(app, &id).await;
-                return Err(error);
-            }
+            Progress::Stored(meta) => describe_object(app, &id, &meta, headers),
         }
     }
     Ok(response)
@@ -104,13 +90,22 @@ pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Er
     };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
-    match app.engine.find_upload(id.clone()).await.map_err(unknown)? {
-        // The client would take it for complete: then it must be.
-        Found::Open(open) if open.has_all() => {
-            let meta = app.engine.complete(&open).await.map_err(unknown)?;
+    let mut found = app.engine.find_upload(id.clone()).await.map_err(unknown)?;
+    // The client would take it for complete: then it must be.
+    if let Found::Open(open) = &found
+        && open.has_all()
+    {
+        let meta = app.engine.complete(open).await.map_err(unknown)?;
+        found = Found::Done(Box::new(meta));
+    }
+    match found {
+        Found::Done(meta) => {
             describe_object(app, &id, &meta, headers);
+            let mut kept = meta.attributes.metadata.iter();
+            if let Some((_, metadata)) = kept.find(|(name, _)| name == TUS_META) {
+                headers.insert(UPLOAD_METADATA, text(metadata));
+            }
         }
-        Found::Done(meta) => describe_object(app, &id, &meta, headers),
         Found::Open(open) => {
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(open.offset));
             match open.length() {
@@ -137,7 +132,7 @@ pub(super) async fn append(
     let offset = fields::number(&parts.headers, "upload-offset").ok_or_else(|| {
         Error::invalid("invalid_upload_offset", "Upload-Offset must be one number.")
     })?;
-    checksum(&parts.headers)?;
+    let checksum = checksum(&parts.headers)?;
     let guard = app
         .process
         .live
@@ -164,7 +159,8 @@ pub(super) async fn append(
         app.engine.announce_length(&mut open, length).await?;
     }
     let expires = expires(open.state());
-    match add(app, open, &parts.headers, body, guard.stop().clone()).await? {
+    let finish = Finish::AtLength;
+    match add(app, open, &parts.headers, checksum, finish, body, &guard).await? {
         Progress::More { offset, .. } => {
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(offset));
             headers.insert(UPLOAD_EXPIRES, expires);
@@ -172,23 +168,6 @@ pub(super) async fn append(
         Progress::Stored(meta) => describe_object(app, &id, &meta, headers),
     }
     Ok(response)
-}
-
-async fn add(
-    app: &App,
-    open: Open,
-    fields: &HeaderMap,
-    body: Arrival,
-    stop: CancellationToken,
-) -> Result<Progress, Error> {
-    let length = body.length;
-    let piece = Piece {
-        source: checked(app, &open, fields, checksum(fields)?, body).await?,
-        length,
-        finish: Finish::AtLength,
-        stop,
-    };
-    app.engine.append(open, piece).await
 }
 
 /// What `Upload-Length` and `Upload-Defer-Length` say together.
@@ -255,10 +234,18 @@ fn describe(app: &App, parts: &Parts, length: Option<u64>) -> Result<New, Error>
         None => headers::type_of(&key),
         Some(text) => headers::content_type(text)?,
     };
+    // With the object, so that it is known when the upload is no more; as far as S3 takes it.
+    let kept = parts.headers.get(UPLOAD_METADATA);
+    let kept = kept.and_then(|value| headers::visible(UPLOAD_METADATA.as_str(), value).ok());
+    let kept = kept.filter(|text| text.len() <= headers::MAX_TUS_META);
     Ok(New {
         key,
         attributes: Attributes {
             content_type: Some(content_type),
+            metadata: kept
+                .map(|text| (TUS_META.to_owned(), text))
+                .into_iter()
+                .collect(),
             ..Attributes::default()
         },
         length,

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::trailer::AttributesForm;
 use super::{commit, temp};
 use crate::store::{Attributes, Part};
 
@@ -23,7 +22,6 @@ pub(super) struct Head {
     pub(super) part_size: u64,
     /// Seconds since 1970.
     pub(super) begun: i64,
-    #[serde(with = "AttributesForm")]
     pub(super) attributes: Attributes,
 }
 

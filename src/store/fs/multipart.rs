@@ -1,6 +1,7 @@
 //! Uploads in parts: one temporary file, each part written at its offset, so that completing
-//! moves no byte. A part that is sent again while the first is confirmed goes into a file of its
-//! own until it is confirmed too: as on S3, one that fails takes nothing away.
+//! moves no byte. A part that is sent again while the first is confirmed or still being written
+//! goes into a file of its own: as on S3, one that fails takes nothing away, and of two at once
+//! neither fails because of the other.
 //!
 //! What is known of an upload is kept in memory, and of those that outlive the process in a
 //! journal as well: the directory is locked by this process, so memory is always right.
@@ -51,15 +52,16 @@ struct State {
     /// Set for an upload that outlives the process.
     journal: Option<Journal>,
     parts: HashMap<u32, Slot>,
-    /// Counts the writers. The newest one of a part alone may write: one whose caller has gone
-    /// may still have a block under way.
+    /// Counts the writers.
     writers: u64,
 }
 
 /// One part's place.
 #[derive(Default)]
 struct Slot {
-    writer: u64,
+    /// The writer that has the part's place to itself. Until it is dropped: one whose caller has
+    /// gone may still have a block under way.
+    place: Option<u64>,
     /// What was said to be stored, and where it lies.
     confirmed: Option<Line>,
 }
@@ -303,18 +305,16 @@ impl Tree {
         state.writers += 1;
         let writer = state.writers;
         let slot = state.parts.entry(number).or_default();
-        let in_place = slot
-            .confirmed
-            .as_ref()
-            .is_some_and(|line| line.aside.is_none());
-        let aside = if in_place {
+        let confirmed = slot.confirmed.as_ref();
+        let taken = slot.place.is_some() || confirmed.is_some_and(|line| line.aside.is_none());
+        let aside = if taken {
             let suffix = format!(".{number}-{writer}");
             let file = TempFile::for_multipart(&self.tmp, &upload.id, &suffix).map_err(fault)?;
             Some((suffix, file))
         } else {
+            slot.place = Some(writer);
             None
         };
-        slot.writer = writer;
         drop(state);
         let (file, start, aside) = match aside {
             Some((suffix, TempFile { file, path })) => (file, 0, Some((suffix, path))),
@@ -426,15 +426,11 @@ pub(super) struct PartWriter {
 }
 
 impl PartWriter {
-    /// The upload's state and this part's slot, if this writer is still the one that counts.
+    /// The upload's state, as long as its data is no object.
     fn lock(&self) -> StoreResult<MutexGuard<'_, State>> {
         let state = self.upload.lock();
         if !state.open {
             return Err(StoreError::NotFound);
-        }
-        let slot = state.parts.get(&self.number);
-        if slot.is_none_or(|slot| slot.writer != self.writer) {
-            return Err(StoreError::Conflict("the part was sent again".into()));
         }
         Ok(state)
     }
@@ -468,6 +464,18 @@ impl PartWriter {
             self.upload.remove(&suffix);
         }
         Ok(part)
+    }
+}
+
+impl Drop for PartWriter {
+    fn drop(&mut self) {
+        // No wait here, where a worker may be: a place that stays taken only costs a copy.
+        let Ok(mut state) = self.upload.state.try_lock() else {
+            return;
+        };
+        if let Some(slot) = state.parts.get_mut(&self.number) {
+            slot.place.take_if(|writer| *writer == self.writer);
+        }
     }
 }
 

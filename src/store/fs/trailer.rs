@@ -23,25 +23,7 @@ const MAX_TRAILER: usize = 1024 * 1024;
 struct Trailer {
     /// Bytes of the object, to tell a file that was cut or patched.
     size: u64,
-    #[serde(with = "AttributesForm")]
     attributes: Attributes,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Attributes")]
-pub(super) struct AttributesForm {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache_control: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_language: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_encoding: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    metadata: Vec<(String, String)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<String>,
 }
 
 /// What follows the object's `size` bytes.

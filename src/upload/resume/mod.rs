@@ -24,8 +24,9 @@
 //! - The length is noted once, under the condition that nobody noted another.
 //! - Completion names the ETags that this request received, and for earlier parts those of
 //!   `ListParts` at its beginning. Where a part was stored again meanwhile under another ETag the
-//!   store refuses the list, and nothing happens but a 409: the next attempt reads it anew. Of two
-//!   completions one finds no upload any more, and then the object with the nonce.
+//!   store refuses the list, and it is read anew: two requests that were each faster with a part
+//!   of the other would both be refused. Of two completions one finds no upload any more, and then
+//!   the object with the nonce. So does a request that is overtaken before it has come to its end.
 //! - Removal aborts the parts first and takes the state last. A request that is late after that
 //!   gets a 404 from the store; a tail that it still writes has no state, and the sweeper takes it.
 //!
@@ -39,6 +40,7 @@ mod piece;
 mod state;
 pub mod sweep;
 mod tails;
+mod take;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::MAX_PARTS;
 use crate::error::Error;
 use crate::store::{
-    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError,
+    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError, StoreResult,
 };
 pub use checksum::{ALGORITHMS, Checksum};
 pub use id::{UploadHash, UploadId};
@@ -61,6 +63,8 @@ use tails::Tail;
 /// How many versions back a complete upload's object is looked for: those that others stored
 /// between the upload's beginning and a client that asks what became of it.
 const RECENT: usize = 16;
+/// How often a completion is tried while other requests store parts again.
+const COMPLETIONS: usize = 4;
 /// How far apart the clocks of the replicas and of the store may be, in seconds.
 const CLOCK_SKEW: i64 = 300;
 
@@ -195,7 +199,6 @@ impl Engine {
             part_size: self.part_size(new.length),
             crc64: false,
         };
-        let content_type = new.attributes.content_type.clone();
         let attributes = Attributes {
             nonce: Some(id.nonce_text()),
             ..new.attributes
@@ -215,7 +218,7 @@ impl Engine {
             length: new.length,
             expires: state::expires(self.config.expiry),
             metadata: new.metadata,
-            content_type,
+            attributes,
         };
         let kept = async {
             self.store.keep_multipart(&multipart).await?;
@@ -290,8 +293,7 @@ impl Engine {
     async fn complete_with(&self, open: &Open, parts: &[Part]) -> Result<ObjectMeta, Error> {
         let attributes = Attributes {
             nonce: Some(open.id.nonce_text()),
-            content_type: open.state().content_type.clone(),
-            ..Attributes::default()
+            ..open.state().attributes.clone()
         };
         let meta = if parts.is_empty() {
             // No list of parts may be empty.
@@ -302,11 +304,7 @@ impl Engine {
             }
             meta
         } else {
-            let completed = self
-                .store
-                .complete_multipart(&open.multipart, parts, &Condition::None)
-                .await;
-            match completed {
+            match self.complete_parts(open, parts).await {
                 Ok(meta) => meta,
                 Err(error) => {
                     let upload = Upload {
@@ -322,6 +320,31 @@ impl Engine {
         };
         self.clean_up(open.hash).await;
         Ok(meta)
+    }
+
+    /// Where another request stored a part again, its bytes are the same and its ETag is not: so
+    /// the list is read anew, or of two such requests each could refuse the other.
+    async fn complete_parts(&self, open: &Open, parts: &[Part]) -> StoreResult<ObjectMeta> {
+        let mut listed = Vec::new();
+        let mut tries = 1;
+        loop {
+            let parts = if listed.is_empty() { parts } else { &listed };
+            let completed = self
+                .store
+                .complete_multipart(&open.multipart, parts, &Condition::None)
+                .await;
+            let refused = matches!(completed, Err(StoreError::Conflict(_)));
+            if !refused || tries == COMPLETIONS {
+                return completed;
+            }
+            let shape = |part: &Part| (part.number, part.size);
+            let now = self.store.list_parts(&open.multipart).await?;
+            if !now.iter().map(shape).eq(parts.iter().map(shape)) {
+                return completed;
+            }
+            listed = now;
+            tries += 1;
+        }
     }
 
     async fn put_empty(

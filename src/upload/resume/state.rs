@@ -42,9 +42,9 @@ pub struct State {
     /// tus: `Upload-Metadata` as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
-    /// Content type, for an upload that turns out to be empty: it cannot be made of parts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) content_type: Option<String>,
+    /// For an upload that turns out to be empty: it cannot be made of parts.
+    #[serde(default)]
+    pub(super) attributes: Attributes,
 }
 
 impl State {
@@ -198,7 +198,7 @@ impl Plain {
             length: None,
             expires: expires(expiry.max(PLAIN_EXPIRY)),
             metadata: None,
-            content_type: None,
+            attributes: Attributes::default(),
         };
         let version = create(store.as_ref(), hash, &state).await?.version;
         Ok(Self {

@@ -226,16 +226,43 @@ async fn temporary_objects_of_our_own_are_listed_for_us_alone() {
 }
 
 #[tokio::test]
-async fn a_writer_whose_part_was_sent_again_or_completed_writes_no_more() {
+async fn of_two_writers_of_one_part_the_last_to_end_counts_and_neither_fails() {
+    use payload::Sink;
+    let (dir, store) = open();
+    for (early_first, want) in [(true, b"newer"), (false, b"older")] {
+        let upload = begin(&store).await;
+        let mut early = store.tree.begin_part(&upload, 1, 5).unwrap();
+        let mut late = store.tree.begin_part(&upload, 1, 5).unwrap();
+        early.write(b"old").unwrap();
+        late.write(b"new").unwrap();
+        early.write(b"er").unwrap();
+        late.write(b"er").unwrap();
+        let (first, last) = if early_first {
+            (early, late)
+        } else {
+            (late, early)
+        };
+        let first = first.finish().unwrap();
+        let last = last.finish().unwrap();
+        let outcome = complete(&store, &upload, &[first]).await;
+        assert!(matches!(outcome, Err(StoreError::Conflict(_))));
+        complete(&store, &upload, &[last]).await.unwrap();
+        assert_eq!(content(&store, "m").await, want);
+    }
+    assert!(names(&dir.path().join("tmp")).is_empty());
+}
+
+#[tokio::test]
+async fn a_writer_that_is_late_never_reaches_the_object() {
     use payload::Sink;
     let (_dir, store) = open();
     let upload = begin(&store).await;
     let mut late = store.tree.begin_part(&upload, 1, 5).unwrap();
     late.write(b"old").unwrap();
     let first = part(&store, &upload, 1, b"first").await;
-    assert!(matches!(late.write(b"!!"), Err(StoreError::Conflict(_))));
+    late.write(b"!").unwrap();
     complete(&store, &upload, &[first]).await.unwrap();
-    assert!(matches!(late.write(b"!!"), Err(StoreError::NotFound)));
+    assert!(matches!(late.write(b"!"), Err(StoreError::NotFound)));
     assert_eq!(content(&store, "m").await, b"first");
 }
 

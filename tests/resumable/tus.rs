@@ -1,0 +1,318 @@
+//! tus 1.0.0: sizes, creation, deferred lengths, checksums, metadata.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::place::{PART, Place, STORES};
+use super::talk::{
+    STREAM, TUS, assert_stored, create, cut, head, metadata, number, offset, patch, patch_with,
+};
+use crate::support::{Noise, Server, server::On};
+
+#[test]
+fn options_tell_what_the_server_can_do() {
+    let server = Server::with(On::Local, &[("MAX_UPLOAD_BYTES", "123456789")]);
+    for target in ["/uploads", "/uploads/anything"] {
+        let answer = server.client().request("OPTIONS", target, &[], b"");
+        assert_eq!(answer.status, 204);
+        for (name, value) in [
+            ("tus-version", "1.0.0"),
+            ("tus-resumable", "1.0.0"),
+            ("tus-max-size", "123456789"),
+            ("tus-checksum-algorithm", "sha1,md5,sha256"),
+            ("accept-patch", "application/partial-upload"),
+            ("upload-limit", "max-size=123456789"),
+        ] {
+            assert_eq!(answer.header(name), Some(value));
+        }
+        let extensions = answer.header("tus-extension").unwrap();
+        for extension in [
+            "creation",
+            "creation-with-upload",
+            "creation-defer-length",
+            "termination",
+            "expiration",
+            "checksum",
+        ] {
+            assert!(extensions.split(',').any(|e| e == extension), "{extension}");
+        }
+    }
+}
+
+#[test]
+fn tus_stores_every_size_around_the_boundaries_and_leaves_nothing_behind() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        for size in [0, 1, PART - 1, PART, PART + 1, 2 * PART, 2 * PART + 1] {
+            let data = Noise::bytes(size, size);
+            let name = format!("s{size}");
+            let upload = create(&mut client, &name, Some(size));
+            if size > 0 {
+                assert_eq!(offset(&mut client, &upload), 0);
+                let half = size / 2;
+                let answer = patch(&mut client, &upload, 0, &data[..half as usize]);
+                assert_eq!(answer.status, 204, "{on:?} {size} {answer:?}");
+                assert_eq!(number(&answer, "upload-offset"), half);
+                assert!(answer.header("upload-expires").is_some());
+                let answer = patch(&mut client, &upload, half, &data[half as usize..]);
+                assert_eq!(answer.status, 204, "{on:?} {size} {answer:?}");
+                assert_eq!(number(&answer, "upload-offset"), size);
+                let path = format!("/files/{name}");
+                assert_eq!(answer.header("content-location"), Some(path.as_str()));
+                let stored = client.head(&path);
+                assert_eq!(answer.header("etag"), stored.header("etag"));
+            }
+            assert_stored(&server, &name, &data);
+            let got = client.head(&format!("/files/{name}"));
+            assert_eq!(got.header("content-type"), Some("text/x-test"));
+            assert!(got.headers.iter().all(|(name, _)| !name.contains("nonce")));
+            // A lost last answer: the upload is known to be complete.
+            let answer = head(&mut client, &upload);
+            assert_eq!(
+                (answer.status, number(&answer, "upload-offset")),
+                (200, size)
+            );
+            assert_eq!(number(&answer, "upload-length"), size);
+            assert_eq!(patch(&mut client, &upload, size, b"").status, 204);
+            let wrong = patch(&mut client, &upload, size + 1, b"");
+            assert_eq!(wrong.problem(), "offset_mismatch");
+            place.assert_nothing_left(&name);
+        }
+        let listed = client.get("/files").json();
+        assert_eq!(listed["files"].as_array().unwrap().len(), 7);
+    }
+}
+
+#[test]
+fn tus_creation_may_bring_the_first_bytes_or_all_of_them() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        for (size, first) in [(5, 5), (PART + 9, 7), (PART + 9, PART + 9), (PART, PART)] {
+            let data = Noise::bytes(size, size);
+            let name = format!("f{size}-{first}");
+            let metadata = metadata(&[("filename", &name)]);
+            let length = size.to_string();
+            let headers = [
+                TUS,
+                STREAM,
+                ("Upload-Length", length.as_str()),
+                ("Upload-Metadata", metadata.as_str()),
+            ];
+            let answer = client.request("POST", "/uploads", &headers, &data[..first as usize]);
+            assert_eq!(answer.status, 201, "{answer:?}");
+            assert_eq!(number(&answer, "upload-offset"), first);
+            let upload = answer.header("location").unwrap().to_owned();
+            if first < size {
+                let answer = patch(&mut client, &upload, first, &data[first as usize..]);
+                assert_eq!(answer.status, 204);
+            }
+            assert_stored(&server, &name, &data);
+            place.assert_nothing_left(&name);
+        }
+    }
+}
+
+#[test]
+fn tus_goes_on_wherever_the_connection_was_cut() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let size = 3 * PART + 12_345;
+        let data = Noise::bytes(3, size);
+        let upload = create(&mut server.client(), "cut", Some(size));
+        let mut at = 0;
+        let mut requests = 0;
+        while at < size {
+            requests += 1;
+            assert!(requests < 100, "it makes no progress at {at}");
+            let mut client = server.client();
+            let random = getrandom::u64().unwrap() % (2 * PART);
+            if at + random >= size {
+                let answer = patch(&mut client, &upload, at, &data[at as usize..]);
+                if answer.status == 409 {
+                    // The one that was cut came in behind the question for the offset.
+                    at = number(&answer, "upload-offset");
+                    continue;
+                }
+                assert_eq!(answer.status, 204, "{on:?} {answer:?}");
+                break;
+            }
+            cut(&mut client, &upload, at, &data, random as usize);
+            drop(client);
+            let now = offset(&mut server.client(), &upload);
+            assert!(
+                now >= at && now <= at + random,
+                "{on:?} {at} {now} {random}"
+            );
+            at = now;
+        }
+        assert_stored(&server, "cut", &data);
+        place.assert_nothing_left("cut");
+    }
+}
+
+#[test]
+fn a_chunked_body_and_a_deferred_length_are_taken() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        let data = Noise::bytes(4, PART + 77);
+        let upload = create(&mut client, "deferred", None);
+        let answer = head(&mut client, &upload);
+        assert_eq!(answer.header("upload-defer-length"), Some("1"));
+        assert_eq!(answer.header("upload-length"), None);
+        let blocks = data[..PART as usize + 7]
+            .chunks(100_000)
+            .map(<[u8]>::to_vec);
+        let headers = [TUS, STREAM, ("Upload-Offset", "0")];
+        let answer = client.chunked("PATCH", &upload, &headers, blocks);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        let at = PART + 7;
+        assert_eq!(offset(&mut client, &upload), at);
+        // Too small, then what it is, then another.
+        for (length, status) in [(5, 400), (PART + 77, 204), (PART + 78, 400)] {
+            let length = length.to_string();
+            let header = [("Upload-Length", length.as_str())];
+            let answer = patch_with(&mut client, &upload, at, &header, b"");
+            assert_eq!(answer.status, status, "{length} {answer:?}");
+        }
+        let answer = head(&mut client, &upload);
+        assert_eq!(number(&answer, "upload-length"), PART + 77);
+        assert_eq!(answer.header("upload-defer-length"), None);
+        let over = patch(&mut client, &upload, at, &[0; 71]);
+        assert_eq!(
+            (over.status, over.problem().as_str()),
+            (400, "inconsistent_length")
+        );
+        let mut client = server.client();
+        assert_eq!(
+            patch(&mut client, &upload, at, &data[at as usize..]).status,
+            204
+        );
+        assert_stored(&server, "deferred", &data);
+        place.assert_nothing_left("deferred");
+        // Of no bytes after all.
+        let upload = create(&mut client, "nothing", None);
+        let answer = patch_with(&mut client, &upload, 0, &[("Upload-Length", "0")], b"");
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert_stored(&server, "nothing", b"");
+        place.assert_nothing_left("nothing");
+    }
+}
+
+#[test]
+fn a_checksum_is_checked_before_a_byte_counts() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        let upload = create(&mut client, "sum", Some(PART + 11));
+        let data = Noise::bytes(5, PART);
+        let right = STANDARD.encode(<sha2::Sha256 as sha2::Digest>::digest(&data));
+        let right = format!("sha256 {right}");
+        let hello = [("Upload-Checksum", "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=")];
+        assert_eq!(
+            patch_with(&mut client, &upload, 0, &hello, b"hello world").status,
+            204
+        );
+        let wrong = patch_with(&mut client, &upload, 11, &hello, b"hello wOrld");
+        assert_eq!(
+            (wrong.status, wrong.problem().as_str()),
+            (460, "checksum_mismatch")
+        );
+        assert_eq!(wrong.header("tus-resumable"), Some("1.0.0"));
+        let mut client = server.client();
+        assert_eq!(offset(&mut client, &upload), 11);
+        let odd = [("Upload-Checksum", "crc32 AAAA")];
+        assert_eq!(
+            patch_with(&mut client, &upload, 11, &odd, b"x").problem(),
+            "invalid_checksum"
+        );
+        let mut client = server.client();
+        let large = vec![0; PART as usize + 1];
+        let right = [("Upload-Checksum", right.as_str())];
+        let answer = patch_with(&mut client, &upload, 11, &right, &large);
+        assert_eq!(answer.status, 413, "{answer:?}");
+        let mut client = server.client();
+        let headers = [TUS, STREAM, ("Upload-Offset", "11"), hello[0]];
+        let answer = client.chunked("PATCH", &upload, &headers, [b"x".to_vec()].into_iter());
+        assert_eq!(answer.status, 413);
+        let mut client = server.client();
+        let answer = patch_with(&mut client, &upload, 11, &right, &data);
+        assert_eq!(answer.status, 204, "{answer:?}");
+        assert_stored(&server, "sum", &[b"hello world", data.as_slice()].concat());
+        place.assert_nothing_left("sum");
+    }
+}
+
+#[test]
+fn metadata_is_given_back_and_the_base_path_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        ("BASE_PATH".to_owned(), "/portal".to_owned()),
+        (
+            "DATA_DIR".to_owned(),
+            dir.path().to_str().unwrap().to_owned(),
+        ),
+    ];
+    let server = Server::spawn(&settings);
+    let metadata = format!("{},is_confidential", metadata(&[("filename", "ü.txt")]));
+    let headers = [
+        TUS,
+        ("Upload-Length", "2"),
+        ("Upload-Metadata", metadata.as_str()),
+    ];
+    let mut client = server.client();
+    let answer = client.request("POST", "/portal/uploads", &headers, b"");
+    let upload = answer.header("location").unwrap().to_owned();
+    assert!(upload.starts_with("/portal/uploads/"));
+    assert!(httpdate::parse_http_date(answer.header("upload-expires").unwrap()).is_ok());
+    let answer = head(&mut client, &upload);
+    assert_eq!(answer.header("upload-metadata"), Some(metadata.as_str()));
+    let answer = patch(&mut client, &upload, 0, b"ab");
+    assert_eq!(
+        answer.header("content-location"),
+        Some("/portal/files/%C3%BC.txt")
+    );
+    let answer = head(&mut client, &upload);
+    assert_eq!(answer.header("upload-metadata"), Some(metadata.as_str()));
+}
+
+#[test]
+fn metadata_is_given_back_after_completion_to_who_uploaded_and_to_nobody_else() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        // More than S3 keeps with an object is forgotten with the upload.
+        for (name, length, kept) in [("empty", 0, 9), ("short", 3, 9), ("long", 3, 3000)] {
+            let metadata = metadata(&[("filename", name), ("note", &"n".repeat(kept))]);
+            let size = length.to_string();
+            let headers = [
+                TUS,
+                ("Upload-Length", size.as_str()),
+                ("Upload-Metadata", metadata.as_str()),
+            ];
+            let answer = client.request("POST", "/uploads", &headers, b"");
+            let upload = answer.header("location").unwrap().to_owned();
+            if length > 0 {
+                assert_eq!(patch(&mut client, &upload, 0, b"abc").status, 204);
+            }
+            let answer = head(&mut client, &upload);
+            assert_eq!(number(&answer, "upload-offset"), length);
+            let want = Some(metadata.as_str()).filter(|_| kept < 2048);
+            assert_eq!(answer.header("upload-metadata"), want, "{on:?} {name}");
+            let got = client.get(&format!("/files/{name}"));
+            let shown = got.headers.iter().any(|(n, _)| n.contains("upload-meta"));
+            assert!(!shown, "{got:?}");
+        }
+        let spoof = [("x-amz-meta-upload-metadata", "a YQ==")];
+        let answer = client.request("PUT", "/files/spoof", &spoof, b"");
+        assert_eq!(answer.status, 400);
+    }
+}
