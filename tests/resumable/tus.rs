@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::place::{PART, Place, STORES};
 use super::talk::{
-    STREAM, TUS, assert_stored, create, cut, head, metadata, number, offset, patch, patch_with,
+    PARTIAL, STREAM, TUS, append, assert_stored, begin, create, cut, head, metadata, number,
+    offset, patch, patch_with,
 };
 use crate::support::{Noise, Server, server::On};
 
@@ -315,4 +316,104 @@ fn metadata_is_given_back_after_completion_to_who_uploaded_and_to_nobody_else() 
         let answer = client.request("PUT", "/files/spoof", &spoof, b"");
         assert_eq!(answer.status, 400);
     }
+}
+
+#[test]
+fn a_length_that_is_told_without_bytes_completes_with_all_that_was_sent() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        for size in [3, PART - 1, PART, PART + 1000] {
+            let data = Noise::bytes(size, size);
+            let name = format!("told-{size}");
+            let upload = create(&mut client, &name, None);
+            assert_eq!(
+                number(&patch(&mut client, &upload, 0, &data), "upload-offset"),
+                size
+            );
+            let length = size.to_string();
+            let told = [("Upload-Length", length.as_str())];
+            let answer = patch_with(&mut client, &upload, size, &told, b"");
+            assert_eq!(answer.status, 204, "{on:?} {size} {answer:?}");
+            assert_eq!(number(&answer, "upload-offset"), size);
+            assert_stored(&server, &name, &data);
+            // By the other protocol, whose client may tell the length and leave: a HEAD that says
+            // that all is here makes the object.
+            let name = format!("headed-{size}");
+            let upload = begin(&mut client, &name, &[]);
+            let answer = append(&mut client, &upload, 0, false, &data);
+            assert_eq!(answer.status, 204, "{on:?} {size} {answer:?}");
+            let headers = [
+                PARTIAL,
+                ("Upload-Offset", length.as_str()),
+                ("Upload-Complete", "?0"),
+                ("Upload-Length", length.as_str()),
+            ];
+            let answer = client.request("PATCH", &upload, &headers, b"");
+            assert_eq!(answer.status, 204, "{on:?} {size} {answer:?}");
+            assert_eq!(offset(&mut client, &upload), size);
+            assert_stored(&server, &name, &data);
+        }
+        place.assert_nothing_left("told lengths");
+    }
+}
+
+#[test]
+fn a_length_that_the_request_itself_contradicts_is_not_noted() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        let upload = create(&mut client, "contradicted", None);
+        assert_eq!(patch(&mut client, &upload, 0, b"abc").status, 204);
+        let told = [("Upload-Length", "5")];
+        let answer = patch_with(&mut client, &upload, 3, &told, b"123456789");
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let told = [("Upload-Length", "6")];
+        let mut client = server.client();
+        assert_eq!(
+            patch_with(&mut client, &upload, 3, &told, b"def").status,
+            204
+        );
+        assert_stored(&server, "contradicted", b"abcdef");
+        // What comes after the end is refused, and not dropped.
+        assert_eq!(patch(&mut client, &upload, 6, b"more").status, 400);
+    }
+}
+
+#[test]
+fn uploads_that_wait_for_their_clients_hold_no_descriptors() {
+    let server = Server::with(On::Local, &[]);
+    let mut client = server.client();
+    create(&mut client, "first", Some(10));
+    let before = server.descriptors();
+    for n in 0..50 {
+        create(&mut client, &format!("waiting-{n}"), Some(10));
+    }
+    assert!(server.descriptors() < before + 10, "{before} before");
+}
+
+#[test]
+fn a_request_whose_checksum_is_awaited_makes_way_for_the_next() {
+    let server = Server::with(On::Local, &[]);
+    let upload = create(&mut server.client(), "stalled", Some(6));
+    let mut stalled = server.client();
+    let headers = [
+        TUS,
+        STREAM,
+        ("Upload-Offset", "0"),
+        ("Content-Length", "6"),
+        ("Upload-Checksum", "sha1 H4rBDyPFtbwRZ72oS4M+XAV6d9I="),
+    ];
+    stalled.send_head("PATCH", &upload, &headers);
+    stalled.send(b"abc");
+    let begun = std::time::Instant::now();
+    assert_eq!(
+        patch(&mut server.client(), &upload, 0, b"abcdef").status,
+        204
+    );
+    // Far below TIMEOUT, after which the first would be given up.
+    assert!(begun.elapsed().as_secs() < 10);
+    assert_stored(&server, "stalled", b"abcdef");
 }

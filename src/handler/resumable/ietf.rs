@@ -181,7 +181,9 @@ pub(super) async fn append(
     };
     check_offset(&open, offset)?;
     if let Some(length) = named {
-        app.engine.announce_length(&mut open, length).await?;
+        app.engine
+            .announce_length(&mut open, length, body.length)
+            .await?;
     }
     let finish = if complete { Finish::Now } else { Finish::Later };
     let added = add(app, open, fields, None, finish, body, &guard).await;

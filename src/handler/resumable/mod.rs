@@ -212,11 +212,20 @@ async fn add(
     guard: &Guard,
 ) -> Result<Progress, Error> {
     let length = body.length;
+    let stop = guard.stop().clone();
+    let source = tokio::select! {
+        biased;
+        source = checked(app, &open, headers, checksum, body) => source?,
+        // None of it counts, as its checksum covers all of it.
+        () = stop.cancelled() => {
+            return Ok(Progress::More { offset: open.offset, whole: false });
+        }
+    };
     let piece = Piece {
-        source: checked(app, &open, headers, checksum, body).await?,
+        source,
         length,
         finish,
-        stop: guard.stop().clone(),
+        stop,
     };
     app.engine.append(open, piece).await
 }

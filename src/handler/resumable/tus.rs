@@ -90,14 +90,15 @@ pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Er
     };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
-    let mut found = app.engine.find_upload(id.clone()).await.map_err(unknown)?;
-    // The client would take it for complete: then it must be.
-    if let Found::Open(open) = &found
-        && open.has_all()
-    {
-        let meta = app.engine.complete(open).await.map_err(unknown)?;
-        found = Found::Done(Box::new(meta));
-    }
+    let found = app.engine.find_upload(id.clone()).await.map_err(unknown)?;
+    let found = match found {
+        // The client would take it for complete: then it must be.
+        Found::Open(open) if open.has_all() => {
+            let meta = app.engine.complete(*open).await.map_err(unknown)?;
+            Found::Done(Box::new(meta))
+        }
+        found => found,
+    };
     match found {
         Found::Done(meta) => {
             describe_object(app, &id, &meta, headers);
@@ -142,6 +143,9 @@ pub(super) async fn append(
     let headers = response.headers_mut();
     let mut open = match app.engine.find_upload(id.clone()).await? {
         Found::Done(meta) if meta.size == offset => {
+            if body.length.is_some_and(|count| count > 0) {
+                return Err(Error::LengthExceeded);
+            }
             describe_object(app, &id, &meta, headers);
             return Ok(response);
         }
@@ -156,7 +160,9 @@ pub(super) async fn append(
     check_offset(&open, offset)?;
     if parts.headers.contains_key(UPLOAD_LENGTH) {
         let length = fields::number(&parts.headers, "upload-length").ok_or_else(invalid_length)?;
-        app.engine.announce_length(&mut open, length).await?;
+        app.engine
+            .announce_length(&mut open, length, body.length)
+            .await?;
     }
     let expires = expires(open.state());
     let finish = Finish::AtLength;
@@ -190,7 +196,13 @@ fn invalid_length() -> Error {
 
 fn check_type(headers: &HeaderMap) -> Result<(), Error> {
     match headers.get(CONTENT_TYPE) {
-        Some(value) if value == OFFSET_STREAM => Ok(()),
+        Some(value)
+            if value
+                .as_bytes()
+                .eq_ignore_ascii_case(OFFSET_STREAM.as_bytes()) =>
+        {
+            Ok(())
+        }
         _ => Err(Error::UnsupportedMediaType {
             want: OFFSET_STREAM,
         }),

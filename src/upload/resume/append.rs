@@ -69,7 +69,12 @@ impl Engine {
             self.config.concurrency,
         );
         let begun = open.parts.len() as u64;
-        let finishing = piece.finish == Finish::Now && !cut.is_set();
+        // Also a request without bytes may be the one that completes: then the tail is the last part.
+        let finishing = match piece.finish {
+            Finish::Now => !cut.is_set(),
+            Finish::AtLength => open.has_all(),
+            Finish::Later => false,
+        };
         let taken = if has_bytes || (finishing && open.tail > 0) {
             let before = self.read_tail(&open).await?;
             let mut cutter = Cutter::new(Box::pin(before.chain(source)));
@@ -176,10 +181,20 @@ impl Engine {
 
     /// Notes the length that a request names, also one without bytes.
     ///
-    /// Fails with [`Error::InconsistentLength`] when another is noted, or more bytes are here.
-    pub async fn announce_length(&self, open: &mut Open, length: u64) -> Result<(), Error> {
+    /// Fails with [`Error::InconsistentLength`] when another is noted, or more bytes are here, and
+    /// with [`Error::LengthExceeded`] when the `count` bytes of the request itself are more: a
+    /// length that cannot be right is not noted, for it could never be changed.
+    pub async fn announce_length(
+        &self,
+        open: &mut Open,
+        length: u64,
+        count: Option<u64>,
+    ) -> Result<(), Error> {
         if length < open.offset {
             return Err(Error::InconsistentLength);
+        }
+        if length - open.offset < count.unwrap_or(0) {
+            return Err(Error::LengthExceeded);
         }
         self.note_length(open, length).await
     }

@@ -45,6 +45,7 @@ mod take;
 mod tests;
 
 use super::{Engine, Length, Upload};
+use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::MAX_PARTS;
@@ -286,11 +287,28 @@ impl Engine {
     }
 
     /// Makes the object of an upload that has all its bytes.
-    pub async fn complete(&self, open: &Open) -> Result<ObjectMeta, Error> {
-        self.complete_with(open, &open.parts).await
+    pub async fn complete(&self, open: Open) -> Result<ObjectMeta, Error> {
+        let nothing = Piece {
+            source: Box::pin(stream::empty()),
+            length: Some(0),
+            finish: Finish::AtLength,
+            stop: CancellationToken::new(),
+        };
+        match self.append(open, nothing).await? {
+            Progress::Stored(meta) => Ok(*meta),
+            Progress::More { .. } => {
+                Err(StoreError::Conflict("the upload has not all its bytes".into()).into())
+            }
+        }
     }
 
     async fn complete_with(&self, open: &Open, parts: &[Part]) -> Result<ObjectMeta, Error> {
+        // The last guard of all: an object shorter than what was acknowledged is never made.
+        let bytes: u64 = parts.iter().map(|part| part.size).sum();
+        if open.length() != Some(bytes) {
+            let text = format!("{bytes} bytes are in parts, of {:?}", open.length());
+            return Err(StoreError::Conflict(text.into()).into());
+        }
         let attributes = Attributes {
             nonce: Some(open.id.nonce_text()),
             ..open.state().attributes.clone()

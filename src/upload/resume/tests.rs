@@ -266,8 +266,12 @@ async fn more_bytes_than_the_upload_may_have_are_refused() {
         .await;
     assert!(matches!(outcome, Err(Error::TooLarge { limit }) if limit == 20 * PART));
     let mut open = bench.open(&unknown).await;
-    bench.engine.announce_length(&mut open, 7).await.unwrap();
-    let other = bench.engine.announce_length(&mut open, 8).await;
+    bench
+        .engine
+        .announce_length(&mut open, 7, None)
+        .await
+        .unwrap();
+    let other = bench.engine.announce_length(&mut open, 8, None).await;
     assert!(matches!(other, Err(Error::InconsistentLength)));
     assert_eq!(bench.open(&unknown).await.length(), Some(7));
     let short = bench
