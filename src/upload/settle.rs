@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Engine, Upload};
+use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{ObjectMeta, StoreError};
 
@@ -41,10 +42,14 @@ impl Engine {
         }
         match self.find(upload).await {
             Some(meta) => {
+                self.counters.count(Count::SettledFound);
                 log::info!("an answer was lost, and the object is there: {error}");
                 Ok(meta)
             }
-            None => Err(error),
+            None => {
+                self.counters.count(Count::SettledMissing);
+                Err(error)
+            }
         }
     }
 
