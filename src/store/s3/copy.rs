@@ -264,7 +264,8 @@ impl S3Store {
     /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
     /// white space, before it has copied.
     async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Vec<u8>, Option<VersionId>)> {
-        let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
+        let sent = self.send(request, &sign::sha256_hex(b"")).await;
+        let mut response = sent.map_err(meaning::of_unread)?;
         let version = response.headers.get("x-amz-version-id").cloned();
         let body = response
             .buffer()

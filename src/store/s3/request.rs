@@ -294,7 +294,8 @@ impl S3Store {
             }
             request.set_payload(Some(document.clone()));
             let sha = sign::sha256_hex(&document);
-            let mut response = self.send(request, &sha).await?;
+            let sent = self.send(request, &sha).await;
+            let mut response = sent.map_err(meaning::of_unread)?;
             let version = response.headers.get("x-amz-version-id").cloned();
             let body = response
                 .buffer()
@@ -303,7 +304,7 @@ impl S3Store {
             // A 200 may carry an error: S3 begins to answer before it knows.
             match meaning::xml_text(&body.body, "ETag") {
                 Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), version.map(VersionId))),
-                _ => Err(meaning::of_answer(200, &body.body)),
+                _ => Err(meaning::of_unread(meaning::of_answer(200, &body.body))),
             }
         };
         let outcome = match condition {
