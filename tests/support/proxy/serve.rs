@@ -40,7 +40,10 @@ pub(super) fn connection(client: &TcpStream, upstream: &str, shared: &Shared) ->
             continue;
         }
         to_server.write_all(request.bytes.as_bytes())?;
-        copy(&mut body, &mut to_server)?;
+        if copy(&mut body, &mut to_server)? < request.length {
+            // S3 must not wait for what will never come.
+            return Ok(());
+        }
         let Some(answer) = Head::read(&mut from_server)? else {
             return Ok(());
         };

@@ -10,6 +10,8 @@ use super::wire::Head;
 pub(super) struct Storm {
     dice: Dice,
     rate: f64,
+    /// Faults that have not come up yet, in the order of [`WEIGHTS`].
+    new: [bool; WEIGHTS.len()],
 }
 
 /// Short of any timeout: what comes late and still counts.
@@ -38,6 +40,7 @@ impl Storm {
         Self {
             dice: Dice::new(seed),
             rate,
+            new: [true; WEIGHTS.len()],
         }
     }
 
@@ -45,9 +48,19 @@ impl Storm {
         if !self.dice.chance(self.rate) {
             return None;
         }
-        let possible = || WEIGHTS.iter().filter(|(fault, _)| can(*fault, request));
-        let mut left = self.dice.below(possible().map(|(_, weight)| weight).sum());
-        for (fault, weight) in possible() {
+        let possible = || {
+            let all = WEIGHTS.iter().enumerate();
+            all.filter(|(_, (fault, _))| can(*fault, request))
+        };
+        // Each of them once, before any comes up by its weight.
+        if let Some((at, (fault, _))) = possible().find(|(at, _)| self.new[*at]) {
+            self.new[at] = false;
+            return Some(*fault);
+        }
+        let mut left = self
+            .dice
+            .below(possible().map(|(_, (_, weight))| weight).sum());
+        for (_, (fault, weight)) in possible() {
             if left < *weight {
                 return Some(*fault);
             }
