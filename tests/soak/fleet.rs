@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Instant;
 
 use crate::support::server::minio;
 use crate::support::{Dice, Server};
@@ -18,7 +19,8 @@ pub struct Fleet {
 #[derive(Clone, Default)]
 pub struct Ended {
     pub terminated: u64,
-    pub killed: u64,
+    /// When.
+    pub killed: Vec<Instant>,
     pub panics: Vec<String>,
     /// Of those that could say it: not of those that were killed.
     pub counters: BTreeMap<String, u64>,
@@ -90,7 +92,7 @@ impl Fleet {
         let log = server.log();
         let mut ended = self.ended.lock().unwrap();
         ended.terminated += u64::from(!kill);
-        ended.killed += u64::from(kill);
+        ended.killed.extend(kill.then(Instant::now));
         ended.wrong.extend(wrong);
         let panics = log.lines().filter(|line| line.contains("panic"));
         ended.panics.extend(panics.map(str::to_owned));

@@ -102,7 +102,7 @@ impl Report {
             ("reads", f.reads.to_string()),
             ("refused", pairs(refused.collect())),
             ("replicas terminated", ended.terminated.to_string()),
-            ("replicas killed", ended.killed.to_string()),
+            ("replicas killed", ended.killed.len().to_string()),
             ("faults", self.faults.values().sum::<u64>().to_string()),
             ("faults by kind", pairs(faults.collect())),
             ("counted", pairs(counted.collect())),

@@ -8,7 +8,7 @@ use super::fleet::Fleet;
 use super::ledger::Ledger;
 use super::report::{self, Report};
 use super::verify;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::server::minio;
 
 /// Of the requests to the store that meet a fault.
@@ -93,6 +93,9 @@ impl Run {
             begun: AtomicU64::new(0),
             run: self,
         };
+        // By chance few answers are lost that nothing but a look at the object can settle.
+        let lose_one = || proxy.inject("POST", "uploadId", Fault::LoseAnswer, 1);
+        lose_one();
         proxy.storm(seed, RATE);
         let (ledger, figures) = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
@@ -107,6 +110,7 @@ impl Run {
                 if shared.begun.load(Ordering::Relaxed) >= next {
                     next += UPLOADS_PER_END;
                     shared.fleet.end_one(&mut dice);
+                    lose_one();
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -122,7 +126,7 @@ impl Run {
         proxy.calm();
         let ended = shared.fleet.end_all();
         let took = begun.elapsed();
-        let found = verify::verify(&prefix, &ledger, &proxy.begun());
+        let found = verify::verify(&prefix, &ledger, &proxy.begun(), &ended.killed);
         Report {
             seed,
             took,

@@ -23,7 +23,8 @@ pub struct Found {
     pub corrupt: Vec<String>,
     /// Left after a sweep: temporary objects, and uploads in parts that a replica was told of.
     pub orphans: Vec<String>,
-    /// Uploads in parts that the store began and told nobody of.
+    /// Uploads in parts, without any, that the store began and nobody noted: its answer was lost,
+    /// or the replica killed that waited for it. Only a lifecycle rule can know of these.
     pub untold: usize,
     /// States of uploads that never ended, before the sweep.
     pub swept: usize,
@@ -31,9 +32,11 @@ pub struct Found {
 
 /// A sweep of some hundred uploads.
 const SWEEP: Duration = Duration::from_secs(180);
+/// Longest that a replica takes to note an upload that has begun: all tries, each silent.
+const NOTED: Duration = Duration::from_secs(15);
 const READERS: usize = 8;
 
-pub fn verify(prefix: &str, ledger: &Ledger, begun: &Begun) -> Found {
+pub fn verify(prefix: &str, ledger: &Ledger, begun: &Begun, killed: &[Instant]) -> Found {
     let bucket = Bucket::open();
     let internal = format!("{prefix}.cloud-portfolio/");
     let swept = expire_all(&bucket, &internal);
@@ -59,11 +62,17 @@ pub fn verify(prefix: &str, ledger: &Ledger, begun: &Begun) -> Found {
     }
     let left = bucket.versions(&internal).into_iter().map(|(key, _)| key);
     found.orphans.extend(left);
+    // The state is noted before the first part is sent, and within this time.
+    let unnoted = |id: &String| {
+        let at = begun.ids[id];
+        killed.iter().any(|&end| end > at && end < at + NOTED)
+    };
     let before = format!("/{}/", bucket.name());
     for path in &begun.paths {
         let key = path.strip_prefix(&before).unwrap();
         for id in bucket.multiparts(key) {
-            if begun.untold.contains(&id) {
+            let nobody_knows = begun.untold.contains(&id) || unnoted(&id);
+            if nobody_knows && !bucket.has_parts(key, &id) {
                 found.untold += 1;
             } else {
                 found.orphans.push(format!("an upload in parts at {key}"));

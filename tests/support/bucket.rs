@@ -4,7 +4,7 @@ use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region};
 use rusoto_s3::{
     DeleteObjectRequest, ListMultipartUploadsRequest, ListObjectVersionsRequest,
-    ListObjectsV2Request, PutObjectRequest, S3, S3Client,
+    ListObjectsV2Request, ListPartsRequest, PutObjectRequest, S3, S3Client,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -54,6 +54,19 @@ impl Bucket {
         let uploads = self.runtime.block_on(listed).unwrap().uploads;
         let ids = uploads.into_iter().flatten();
         ids.map(|upload| upload.upload_id.unwrap()).collect()
+    }
+
+    /// Whether an upload in parts has any.
+    pub fn has_parts(&self, key: &str, upload_id: &str) -> bool {
+        let request = ListPartsRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            upload_id: upload_id.to_owned(),
+            ..ListPartsRequest::default()
+        };
+        let listed = self.client.list_parts(request);
+        let parts = self.runtime.block_on(listed).unwrap().parts;
+        parts.is_some_and(|parts| !parts.is_empty())
     }
 
     /// Keys that begin so and have a current object.

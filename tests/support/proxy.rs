@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 pub use fault::Fault;
 use storm::Storm;
@@ -37,6 +38,8 @@ struct Shared {
 pub struct Begun {
     /// Paths of all of them, as they were sent.
     pub paths: BTreeSet<String>,
+    /// Ids of all of them, and when.
+    pub ids: BTreeMap<String, Instant>,
     /// Ids of those whose answer did not arrive whole: nobody but the store knows of them.
     pub untold: BTreeSet<String>,
 }

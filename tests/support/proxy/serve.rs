@@ -2,7 +2,7 @@
 
 use std::io::{BufReader, Read, Result, Write, copy, sink};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
@@ -52,6 +52,7 @@ pub(super) fn connection(client: &TcpStream, upstream: &str, shared: &Shared) ->
             let path = request.target.split('?').next().unwrap_or("");
             let mut begun = shared.begun.lock().unwrap();
             begun.paths.insert(path.to_owned());
+            begun.ids.insert(id.clone(), Instant::now());
             if fault.is_some_and(|fault| !fault.tells()) {
                 begun.untold.insert(id.clone());
             }
