@@ -40,17 +40,13 @@ impl Engine {
         if !lost {
             return Err(error);
         }
-        match self.find(upload).await {
-            Some(meta) => {
-                self.counters.count(Count::SettledFound);
-                log::info!("an answer was lost, and the object is there: {error}");
-                Ok(meta)
-            }
-            None => {
-                self.counters.count(Count::SettledMissing);
-                Err(error)
-            }
-        }
+        let Some(meta) = self.find(upload).await else {
+            self.counters.count(Count::SettledMissing);
+            return Err(error);
+        };
+        self.counters.count(Count::SettledFound);
+        log::info!("an answer was lost, and the object is there: {error}");
+        Ok(meta)
     }
 
     /// The object or version of it that carries this upload's nonce.

@@ -31,7 +31,7 @@ pub struct Found {
 }
 
 /// A sweep of some hundred uploads.
-const SWEEP: Duration = Duration::from_secs(180);
+const SWEEP: Duration = Duration::from_mins(3);
 /// Longest that a replica takes to note an upload that has begun: all tries, each silent.
 const NOTED: Duration = Duration::from_secs(15);
 const READERS: usize = 8;

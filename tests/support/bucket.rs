@@ -133,7 +133,6 @@ impl Bucket {
         let request = PutObjectRequest {
             bucket: self.name.clone(),
             key: key.to_owned(),
-            content_length: Some(bytes.len() as i64),
             body: Some(bytes.into()),
             ..PutObjectRequest::default()
         };
