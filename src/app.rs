@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::server::Phase;
 use crate::store::{KeyRules, Store};
 use crate::upload::resume::Live;
@@ -31,6 +32,8 @@ pub struct Process {
     pub zip_memory: Arc<Semaphore>,
     /// What is known of the store.
     pub health: StoreHealth,
+    /// How often rare things have happened.
+    pub counters: Arc<Counters>,
     /// When the process started.
     pub started: Instant,
     ids: RequestIds,
@@ -47,6 +50,7 @@ impl Process {
             live: Live::default(),
             zip_memory: Arc::new(Semaphore::new(ZIP_MEMORY)),
             health: StoreHealth::default(),
+            counters: Arc::default(),
             started: Instant::now(),
             ids: RequestIds {
                 seed: u64::from_ne_bytes(seed),
@@ -118,7 +122,8 @@ impl App {
                 Arc::clone(&store),
                 process.budget.clone(),
                 config.upload.clone(),
-            ),
+            )
+            .counting(Arc::clone(&process.counters)),
             keys: KeyRules {
                 prefix_len: config.key_prefix.len(),
             },

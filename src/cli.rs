@@ -36,8 +36,9 @@ fn serve() -> ExitCode {
     };
     logging::start(&config.log_filter);
     let started = || -> Result<Server, Box<dyn std::error::Error>> {
-        let backend = Backend::new(&config)?;
-        Ok(Server::bind(Process::new(config)?, backend)?)
+        let process = Process::new(config)?;
+        let backend = Backend::new(&process.config, &process.counters)?;
+        Ok(Server::bind(process, backend)?)
     };
     match started() {
         Err(error) => fail(1, &format!("cannot start: {error}")),

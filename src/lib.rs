@@ -8,6 +8,7 @@ pub mod app;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod counters;
 pub mod error;
 pub mod handler;
 pub mod logging;

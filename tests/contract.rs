@@ -50,7 +50,8 @@ macro_rules! on_every_store {
 on_every_store! {
     backend:
         what_the_store_cannot_do_is_said
-        the_store_answers_a_check;
+        the_store_answers_a_check
+        a_network_that_fails_in_passing_is_not_noticed;
     objects:
         what_is_put_reads_back_with_its_attributes
         an_object_put_without_attributes_has_none

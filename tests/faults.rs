@@ -9,16 +9,25 @@
 
 mod support;
 
+mod faults {
+    mod answers;
+}
+
 use support::proxy::{Fault, Proxy};
 use support::server::minio;
-use support::{Answer, Noise, Server, sha256};
+use support::{Answer, Bucket, Noise, Server, sha256};
 
 struct Setup {
     server: Server,
     proxy: Proxy,
+    prefix: String,
 }
 
 fn setup() -> Setup {
+    setup_with(&[])
+}
+
+fn setup_with(more: &[(&str, &str)]) -> Setup {
     let mut settings = minio();
     let mut proxy = None;
     for (name, value) in &mut settings {
@@ -28,13 +37,15 @@ fn setup() -> Setup {
             proxy = Some(before);
         }
     }
-    let unique = getrandom::u64().unwrap();
-    settings.push(("KEY_PREFIX".into(), format!("fault-{unique:016x}/")));
+    let prefix = format!("fault-{:016x}/", getrandom::u64().unwrap());
+    settings.push(("KEY_PREFIX".into(), prefix.clone()));
+    settings.extend(more.iter().map(|(n, v)| ((*n).into(), (*v).into())));
     let server = Server::spawn(&settings);
     server.wait_ready();
     Setup {
         server,
         proxy: proxy.unwrap(),
+        prefix,
     }
 }
 
@@ -48,6 +59,18 @@ impl Setup {
     fn is_intact(&self, key: &str, size: u64) -> bool {
         let got = self.server.client().get(&format!("/files/{key}"));
         got.status == 200 && sha256([got.body]) == sha256(Noise::new(size, size))
+    }
+
+    /// Nothing of this key is there, in no form.
+    fn assert_nothing_of(&self, key: &str) {
+        let got = self.server.client().get(&format!("/files/{key}"));
+        assert_eq!(got.status, 404, "{key}");
+        let bucket = Bucket::open();
+        let full = format!("{}{key}", self.prefix);
+        assert_eq!(bucket.multiparts(&full), [""; 0], "{key}");
+        assert_eq!(bucket.versions(&full), [], "{key}");
+        let internal = format!("{}.cloud-portfolio/", self.prefix);
+        assert_eq!(bucket.versions(&internal), [], "{key}");
     }
 }
 
@@ -74,11 +97,19 @@ fn a_lost_answer_to_a_write_is_settled_and_not_guessed() {
     }
 }
 
+const PASSING: [Fault; 5] = [
+    Fault::SlowDown,
+    Fault::InternalError,
+    Fault::Reset,
+    Fault::ResetInBody,
+    Fault::ResetAfterBody,
+];
+
 #[test]
 fn passing_failures_are_retried_and_the_client_sees_nothing() {
     let setup = setup();
     for size in SIZES {
-        for fault in [Fault::SlowDown, Fault::Reset] {
+        for fault in PASSING {
             let key = format!("retried-{size}-{fault:?}");
             setup.proxy.inject("PUT", "retried", fault, 2);
             let answer = setup.put(&key, size, &[]);
@@ -129,4 +160,28 @@ fn a_download_that_s3_cuts_goes_on_and_the_client_sees_nothing() {
         .request("GET", "/files/whole", &headers, b"");
     assert_eq!(part.status, 206);
     assert!(part.body[..] == Noise::bytes(20_000_000, 20_000_000)[1000..=15_000_000]);
+}
+
+#[test]
+fn a_process_says_in_its_last_line_what_it_has_met() {
+    let mut setup = setup();
+    setup.proxy.inject("PUT", "counted", Fault::SlowDown, 1);
+    assert_eq!(setup.put("counted", 10, &[]).status, 201);
+    setup.proxy.inject("PUT", "settled", Fault::LoseAnswer, 1);
+    let if_absent = [("If-None-Match", "*")];
+    assert_eq!(setup.put("settled", 10, &if_absent).status, 201);
+    setup.proxy.inject("GET", "counted", Fault::CutAnswer, 1);
+    assert!(setup.is_intact("counted", 10));
+    setup.server.signal("TERM");
+    assert_eq!(setup.server.wait(), 0);
+    let last = || setup.server.log().lines().last().unwrap().to_owned();
+    support::wait_for("the last line", || last().contains("counted:"));
+    for count in [
+        "store_retries_total=1 ",
+        "store_settled_total{outcome=\"found\"}=1 ",
+        "store_settled_total{outcome=\"missing\"}=0 ",
+        "downloads_healed_total=1 ",
+    ] {
+        assert!(last().contains(count), "{count} in {}", last());
+    }
 }

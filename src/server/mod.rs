@@ -84,8 +84,9 @@ impl Server {
             tokio::select! {
                 () = arbiter.run(signals) => {}
                 never = watch::store(&process, backend.open()) => match never {},
-                never = sweep::run(backend.open(), rules, process.config.upload.expiry) => match never {},
+                never = sweep::run(backend.open(), rules, process.config.upload.expiry, &process.counters) => match never {},
             }
+            log::info!("{}", process.counters);
             Ok(())
         })
     }

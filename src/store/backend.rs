@@ -7,6 +7,7 @@ use super::Store;
 use super::fs::FsStore;
 use super::s3::{S3Settings, S3Store};
 use crate::config::{Config, StoreConfig};
+use crate::counters::Counters;
 
 /// A store that can be opened for any number of workers.
 #[derive(Clone)]
@@ -16,11 +17,12 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Prepares the store that is configured; asks nothing over the network yet.
+    /// Prepares the store that is configured, which counts on `counters`; asks nothing over the
+    /// network yet.
     ///
     /// Fails when the directory cannot be used or another process has it, or when a CA bundle
     /// cannot be read.
-    pub fn new(config: &Config) -> std::io::Result<Self> {
+    pub fn new(config: &Config, counters: &Arc<Counters>) -> std::io::Result<Self> {
         Ok(match &config.store {
             StoreConfig::Local { data_dir } => {
                 // One value serves all workers: it has no connections, and its locks must be one.
@@ -30,7 +32,7 @@ impl Backend {
             }
             StoreConfig::S3(s3) => {
                 let settings = S3Settings::new(s3, &config.key_prefix, config.timeout)?;
-                let settings = Arc::new(settings);
+                let settings = Arc::new(settings.counting(Arc::clone(counters)));
                 let name = format!("bucket {}", s3.bucket);
                 Self::of(name, move || {
                     Arc::new(S3Store::new(Arc::clone(&settings))) as Arc<dyn Store>

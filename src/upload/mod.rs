@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{MAX_PART_BYTES, MAX_PARTS, UploadConfig};
+use crate::counters::{Count, Counters};
 use crate::error::Error;
 use crate::store::{
     Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError, StoreResult,
@@ -43,6 +44,7 @@ pub struct Engine {
     store: Arc<dyn Store>,
     budget: Budget,
     config: UploadConfig,
+    counters: Arc<Counters>,
 }
 
 /// What is to be stored.
@@ -84,7 +86,14 @@ impl Engine {
             store,
             budget,
             config,
+            counters: Arc::default(),
         }
+    }
+
+    /// Counts on these.
+    #[must_use]
+    pub fn counting(self, counters: Arc<Counters>) -> Self {
+        Self { counters, ..self }
     }
 
     /// Most bytes that an upload of unknown length may have.
@@ -270,6 +279,7 @@ impl Engine {
                     (put(Condition::None).await, false)
                 }
                 Err(error) if error.is_transient() || error.is_unsupported() => {
+                    self.counters.count(Count::Retries);
                     (put(Condition::None).await, true)
                 }
                 outcome => (outcome, true),

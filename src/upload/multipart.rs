@@ -12,6 +12,7 @@ use super::part::{Cutter, Gathered, Room};
 use super::resume::Plain;
 use super::{Engine, Stored, Upload, check_whole, stream_payload, total, until};
 use crate::config::MAX_PARTS;
+use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{Multipart, ObjectMeta, Part, Payload, Store, StoreError, StoreResult};
 
@@ -149,6 +150,7 @@ impl Engine {
                 })
             }
             Err(error) => {
+                self.counters.count(Count::Aborts);
                 let abort = async {
                     self.store.abort_multipart(&flight.multipart).await?;
                     // Where it stays, the sweeper tries again.
@@ -178,6 +180,7 @@ impl Engine {
         match Plain::create(Arc::clone(&self.store), &multipart, self.config.expiry).await {
             Ok(state) => Ok((multipart, state)),
             Err(error) => {
+                self.counters.count(Count::Aborts);
                 if let Err(failed) = self.store.abort_multipart(&multipart).await {
                     log::warn!("a failed upload could not be aborted: {failed}");
                 }

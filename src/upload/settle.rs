@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Engine, Upload};
+use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{ObjectMeta, StoreError};
 
@@ -39,13 +40,13 @@ impl Engine {
         if !lost {
             return Err(error);
         }
-        match self.find(upload).await {
-            Some(meta) => {
-                log::info!("an answer was lost, and the object is there: {error}");
-                Ok(meta)
-            }
-            None => Err(error),
-        }
+        let Some(meta) = self.find(upload).await else {
+            self.counters.count(Count::SettledMissing);
+            return Err(error);
+        };
+        self.counters.count(Count::SettledFound);
+        log::info!("an answer was lost, and the object is there: {error}");
+        Ok(meta)
     }
 
     /// The object or version of it that carries this upload's nonce.

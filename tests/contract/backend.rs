@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::s3;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::server;
 
 /// Long: these tests are not about time, and the machine may be busy.
@@ -237,6 +238,17 @@ impl Bench {
         Some(s3::open(&settings, TIMEOUT))
     }
 
+    /// The same store with a proxy before it; None for the local directory, which has no network.
+    pub fn behind_a_proxy(&self) -> Option<(Proxy, Arc<dyn Store>)> {
+        let mut settings = self.settings.clone()?;
+        let (_, endpoint) = settings
+            .iter()
+            .find(|(name, _)| name == "AWS_ENDPOINT_URL_S3")?;
+        let proxy = Proxy::before(endpoint);
+        settings.push(("AWS_ENDPOINT_URL_S3".into(), proxy.endpoint.clone()));
+        Some((proxy, s3::open(&settings, TIMEOUT)))
+    }
+
     pub async fn put(&self, name: &str, bytes: &[u8]) -> ObjectMeta {
         self.put_if(name, Condition::None, bytes)
             .await
@@ -339,4 +351,26 @@ pub async fn what_the_store_cannot_do_is_said(bench: &Bench) {
 
 pub async fn the_store_answers_a_check(bench: &Bench) {
     bench.store.check().await.unwrap();
+}
+
+pub async fn a_network_that_fails_in_passing_is_not_noticed(bench: &Bench) {
+    let Some((proxy, store)) = bench.behind_a_proxy() else {
+        return;
+    };
+    let bytes = vec![7; 300_000];
+    let (key, attributes) = (key("passing"), Attributes::default());
+    for fault in [
+        Fault::Reset,
+        Fault::ResetInBody,
+        Fault::SlowDown,
+        Fault::LoseAnswer,
+    ] {
+        proxy.inject("PUT", "passing", fault, 2);
+        let put = store.put(&key, &attributes, &Condition::None, gathered(&bytes));
+        put.await.unwrap();
+        proxy.inject("GET", "passing", Fault::CutAnswer, 1);
+        let got = store.get(&key, None, None, None).await.unwrap();
+        assert!(read(got.body).await.unwrap() == bytes, "{fault:?}");
+        assert_eq!(proxy.hits(), 3, "{fault:?}");
+    }
 }

@@ -55,18 +55,23 @@ impl Answer {
 
 impl Client {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        Self::try_connect(port).unwrap()
+    }
+
+    /// None when nobody listens.
+    pub fn try_connect(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
         stream.set_nodelay(true).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_mins(2)))
             .unwrap();
         let reader = BufReader::new(stream.try_clone().unwrap());
         let host = "test".to_owned();
-        Self {
+        Some(Self {
             host,
             stream,
             reader,
-        }
+        })
     }
 
     pub fn get(&mut self, target: &str) -> Answer {
@@ -165,7 +170,11 @@ impl Client {
 
     /// Bytes as they are; a peer that closed is no failure here but at the answer.
     pub fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes);
+        let _ = self.try_send(bytes);
+    }
+
+    pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)
     }
 
     pub fn finish_sending(&self) {

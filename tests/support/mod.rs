@@ -4,14 +4,19 @@
     dead_code,
     unreachable_pub,
     unused_imports,
+    clippy::cast_precision_loss,
     reason = "each test binary uses a part of it"
 )]
 
+pub mod bucket;
 pub mod client;
+pub mod dice;
 pub mod proxy;
 pub mod server;
 
+pub use bucket::Bucket;
 pub use client::{Answer, Client};
+pub use dice::Dice;
 pub use server::Server;
 
 /// Bytes that look random and are the same for the same seed (a 64-bit linear congruential

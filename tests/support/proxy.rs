@@ -1,22 +1,20 @@
-//! A proxy in front of a real S3 that does to chosen requests what networks and stores do.
+//! A proxy in front of a real S3 that does to requests what networks and stores do: to chosen
+//! ones what it is told (`inject`), or to random ones what comes up (`storm`).
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod fault;
+mod serve;
+mod storm;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
-/// What happens to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// S3 does it; its answer never arrives.
-    LoseAnswer,
-    /// S3 never sees it; the connection is reset.
-    Reset,
-    /// S3 never sees it; the answer is a 503 SlowDown.
-    SlowDown,
-    /// S3 does it; half of the answer's body arrives.
-    CutAnswer,
-}
+pub use fault::Fault;
+use storm::Storm;
+use wire::Head;
 
 struct Rule {
     method: &'static str,
@@ -25,11 +23,31 @@ struct Rule {
     times: usize,
 }
 
+/// What the proxy's connections share.
+#[derive(Default)]
+struct Shared {
+    rules: Mutex<Vec<Rule>>,
+    storm: Mutex<Option<Storm>>,
+    hits: Mutex<usize>,
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+    begun: Mutex<Begun>,
+}
+
+/// Uploads in parts that the store has begun.
+#[derive(Clone, Default)]
+pub struct Begun {
+    /// Paths of all of them, as they were sent.
+    pub paths: BTreeSet<String>,
+    /// Ids of all of them, and when.
+    pub ids: BTreeMap<String, Instant>,
+    /// Ids of those whose answer did not arrive whole: nobody but the store knows of them.
+    pub untold: BTreeSet<String>,
+}
+
 /// The proxy; its threads end with its connections.
 pub struct Proxy {
     pub endpoint: String,
-    rules: Arc<Mutex<Vec<Rule>>>,
-    hits: Arc<Mutex<usize>>,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -39,16 +57,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            rules: Arc::default(),
-            hits: Arc::default(),
+            shared: Arc::default(),
         };
-        let (rules, hits) = (Arc::clone(&proxy.rules), Arc::clone(&proxy.hits));
+        let shared = Arc::clone(&proxy.shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (rules, hits) = (Arc::clone(&rules), Arc::clone(&hits));
-                let upstream = upstream.clone();
+                let (shared, upstream) = (Arc::clone(&shared), upstream.clone());
                 // An end of either side ends the connection, and that is all.
-                thread::spawn(move || drop(serve(&client, &upstream, &rules, &hits)));
+                thread::spawn(move || drop(serve::connection(&client, &upstream, &shared)));
             }
         });
         proxy
@@ -56,7 +72,7 @@ impl Proxy {
 
     /// The next `times` requests of this method whose target contains this text meet `fault`.
     pub fn inject(&self, method: &'static str, target: &'static str, fault: Fault, times: usize) {
-        self.rules.lock().unwrap().push(Rule {
+        self.shared.rules.lock().unwrap().push(Rule {
             method,
             target,
             fault,
@@ -64,122 +80,51 @@ impl Proxy {
         });
     }
 
-    /// Faults that have happened since the last call.
+    /// From now on each request meets some fault with this probability: the same ones in the same
+    /// order for the same seed, as far as the requests come in the same order.
+    pub fn storm(&self, seed: u64, rate: f64) {
+        *self.shared.storm.lock().unwrap() = Some(Storm::new(seed, rate));
+    }
+
+    /// Ends the storm.
+    pub fn calm(&self) {
+        *self.shared.storm.lock().unwrap() = None;
+    }
+
+    /// Requests that met a fault since the last call.
     pub fn hits(&self) -> usize {
-        std::mem::take(&mut *self.hits.lock().unwrap())
+        std::mem::take(&mut *self.shared.hits.lock().unwrap())
+    }
+
+    /// How often each fault has happened.
+    pub fn counts(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.counts.lock().unwrap().clone()
+    }
+
+    /// Uploads in parts that were begun through this proxy.
+    pub fn begun(&self) -> Begun {
+        self.shared.begun.lock().unwrap().clone()
     }
 }
 
-fn serve(
-    client: &TcpStream,
-    upstream: &str,
-    rules: &Mutex<Vec<Rule>>,
-    hits: &Mutex<usize>,
-) -> std::io::Result<()> {
-    let server = TcpStream::connect(upstream)?;
-    let mut from_client = BufReader::new(client.try_clone()?);
-    let mut from_server = BufReader::new(server.try_clone()?);
-    let (mut to_client, mut to_server) = (client, &server);
-    while let Some(request) = Head::read(&mut from_client)? {
-        let mut words = request.lines[0].split(' ');
-        let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let fault = strike(rules, method, target);
-        *hits.lock().unwrap() += usize::from(fault.is_some());
-        match fault {
-            Some(Fault::Reset) => return Ok(()),
-            Some(Fault::SlowDown) => {
-                std::io::copy(
-                    &mut (&mut from_client).take(request.length),
-                    &mut std::io::sink(),
-                )?;
-                let body = "<Error><Code>SlowDown</Code></Error>";
-                let length = body.len();
-                write!(
-                    to_client,
-                    "HTTP/1.1 503 Slow Down\r\nContent-Length: {length}\r\n\r\n{body}"
-                )?;
-                continue;
-            }
-            _ => {}
-        }
-        to_server.write_all(request.bytes.as_bytes())?;
-        std::io::copy(&mut (&mut from_client).take(request.length), &mut to_server)?;
-        let Some(answer) = Head::read(&mut from_server)? else {
-            return Ok(());
-        };
-        if method == "HEAD" {
-            to_client.write_all(answer.bytes.as_bytes())?;
-            continue;
-        }
-        let mut body = Vec::new();
-        if answer.chunked {
-            // Bounded documents only: they are read to the last chunk and sent on as they came.
-            while !body.ends_with(b"0\r\n\r\n") {
-                let mut byte = [0];
-                from_server.read_exact(&mut byte)?;
-                body.push(byte[0]);
-            }
-        } else {
-            (&mut from_server)
-                .take(answer.length)
-                .read_to_end(&mut body)?;
-        }
-        match fault {
-            Some(Fault::LoseAnswer) => return Ok(()),
-            Some(Fault::CutAnswer) => {
-                to_client.write_all(answer.bytes.as_bytes())?;
-                return to_client.write_all(&body[..body.len() / 2]);
-            }
-            _ => {
-                to_client.write_all(answer.bytes.as_bytes())?;
-                to_client.write_all(&body)?;
-            }
-        }
+impl Shared {
+    /// What this request meets.
+    fn strike(&self, request: &Head) -> Option<Fault> {
+        let fault = self.rule(request).or_else(|| {
+            let mut storm = self.storm.lock().unwrap();
+            storm.as_mut()?.strike(request)
+        })?;
+        *self.hits.lock().unwrap() += 1;
+        *self.counts.lock().unwrap().entry(fault.name()).or_default() += 1;
+        Some(fault)
     }
-    Ok(())
-}
 
-fn strike(rules: &Mutex<Vec<Rule>>, method: &str, target: &str) -> Option<Fault> {
-    let mut rules = rules.lock().unwrap();
-    let at = rules
-        .iter()
-        .position(|rule| rule.times > 0 && rule.method == method && target.contains(rule.target))?;
-    rules[at].times -= 1;
-    Some(rules[at].fault)
-}
-
-/// The head of a request or an answer.
-struct Head {
-    lines: Vec<String>,
-    bytes: String,
-    length: u64,
-    chunked: bool,
-}
-
-impl Head {
-    fn read(from: &mut impl BufRead) -> std::io::Result<Option<Self>> {
-        let mut bytes = String::new();
-        while !bytes.ends_with("\r\n\r\n") {
-            if from.read_line(&mut bytes)? == 0 {
-                return Ok(None);
-            }
-        }
-        let lines: Vec<_> = bytes.lines().map(str::to_owned).collect();
-        let value = |name: &str| {
-            lines.iter().find_map(|line| {
-                let (found, value) = line.split_once(':')?;
-                found
-                    .eq_ignore_ascii_case(name)
-                    .then(|| value.trim().to_owned())
-            })
-        };
-        let length = value("content-length").and_then(|text| text.parse().ok());
-        let chunked = value("transfer-encoding").is_some();
-        Ok(Some(Self {
-            length: length.unwrap_or(0),
-            chunked,
-            lines,
-            bytes,
-        }))
+    fn rule(&self, request: &Head) -> Option<Fault> {
+        let mut rules = self.rules.lock().unwrap();
+        let rule = rules.iter_mut().find(|rule| {
+            rule.times > 0 && rule.method == request.method && request.target.contains(rule.target)
+        })?;
+        rule.times -= 1;
+        Some(rule.fault)
     }
 }

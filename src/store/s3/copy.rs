@@ -11,7 +11,6 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
 
 use super::request::{add_condition, of_condition};
-use super::retry::{retry, retry_if};
 use super::{S3Store, meaning, parse_rfc3339, sign, unquote};
 use crate::config::MAX_PARTS;
 use crate::store::{
@@ -107,12 +106,15 @@ impl S3Store {
         };
         let copied = match condition {
             // Done twice it is the same object once more.
-            Condition::None => retry(|| call(Condition::None)).await,
-            _ => retry_if(meaning::never_sent, || call(condition.clone())).await,
+            Condition::None => self.retry(|| call(Condition::None)).await,
+            _ => {
+                self.retry_if(meaning::never_sent, || call(condition.clone()))
+                    .await
+            }
         };
         match copied {
             Err(error) if *condition != Condition::None && error.is_unsupported() => {
-                retry(|| call(Condition::None)).await
+                self.retry(|| call(Condition::None)).await
             }
             outcome => outcome.map_err(|error| of_condition(error, condition)),
         }
@@ -178,7 +180,9 @@ impl S3Store {
             version_id: source.version_id.as_ref().map(|version| version.0.clone()),
             ..HeadObjectRequest::default()
         };
-        let head = retry(|| self.call(self.s3.head_object(ask.clone()))).await?;
+        let head = self
+            .retry(|| self.call(self.s3.head_object(ask.clone())))
+            .await?;
         if unquote(head.e_tag) != source.etag {
             return Err(StoreError::Conflict("the source has changed".into()));
         }
@@ -198,10 +202,11 @@ impl S3Store {
             ..CreateMultipartUploadRequest::default()
         };
         // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
-        let created = retry_if(meaning::never_sent, || {
-            self.call(self.s3.create_multipart_upload(request.clone()))
-        })
-        .await?;
+        let created = self
+            .retry_if(meaning::never_sent, || {
+                self.call(self.s3.create_multipart_upload(request.clone()))
+            })
+            .await?;
         Ok(Multipart {
             key: to.clone(),
             upload_id: created
@@ -238,7 +243,7 @@ impl S3Store {
         Ok(Part {
             number,
             size: end - start,
-            etag: format!("\"{}\"", retry(call).await?),
+            etag: format!("\"{}\"", self.retry(call).await?),
             crc64: None,
         })
     }
@@ -259,7 +264,8 @@ impl S3Store {
     /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
     /// white space, before it has copied.
     async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Vec<u8>, Option<VersionId>)> {
-        let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
+        let sent = self.send(request, &sign::sha256_hex(b"")).await;
+        let mut response = sent.map_err(meaning::of_unread)?;
         let version = response.headers.get("x-amz-version-id").cloned();
         let body = response
             .buffer()

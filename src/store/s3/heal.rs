@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use super::S3Store;
 use super::retry::jitter;
+use crate::counters::Count;
 use crate::store::{
     ByteRange, Bytestream, ObjectKey, ObjectMeta, RangeSpec, StoreError, StoreResult, VersionId,
 };
@@ -103,6 +104,7 @@ impl Download {
         {
             Ok((_, Some(range), body)) if range.start == self.next && range.end == self.end => {
                 self.body = Some(body);
+                self.store.counters().count(Count::Heals);
                 Ok(())
             }
             Ok(_) => Err(StoreError::Corrupt(

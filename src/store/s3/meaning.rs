@@ -96,6 +96,14 @@ pub(super) fn of_dispatch(error: &HttpDispatchError) -> StoreError {
     }
 }
 
+/// The same of a write whose outcome nobody knows, because the answer cannot be read: it is lost.
+pub(super) fn of_unread(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Corrupt(cause) => StoreError::Unavailable(cause),
+        other => other,
+    }
+}
+
 /// Whether a request surely never reached S3, so that sending it again cannot do it twice.
 pub(super) fn never_sent(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(cause) if cause.to_string().starts_with(CONNECT))

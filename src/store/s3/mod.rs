@@ -40,10 +40,10 @@ use super::{
     StoreResult, VersionId, Versions,
 };
 use crate::config::S3Config;
+use crate::counters::Counters;
 use connect::Connector;
 use integrity::Checks;
 use meaning::Named;
-use retry::retry;
 use transport::Transport;
 
 /// What every worker's store is made of.
@@ -61,6 +61,7 @@ pub struct S3Settings {
     storage_class: Option<String>,
     tls: Arc<rustls::ClientConfig>,
     timeout: Duration,
+    counters: Arc<Counters>,
 }
 
 impl S3Settings {
@@ -91,7 +92,14 @@ impl S3Settings {
             storage_class: config.storage_class.clone(),
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
+            counters: Arc::default(),
         })
+    }
+
+    /// Counts on these.
+    #[must_use]
+    pub fn counting(self, counters: Arc<Counters>) -> Self {
+        Self { counters, ..self }
     }
 
     /// Lets S3 copy objects above this many bytes in parts, for a store that takes less than the
@@ -126,6 +134,10 @@ impl S3Store {
             transport,
             s3,
         }
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.settings.counters
     }
 
     fn bucket(&self) -> String {
@@ -170,7 +182,10 @@ impl S3Store {
             if_match: if_match.map(|etag| format!("\"{etag}\"")),
             ..GetObjectRequest::default()
         };
-        let got = match retry(|| self.call(self.s3.get_object(request.clone()))).await {
+        let got = match self
+            .retry(|| self.call(self.s3.get_object(request.clone())))
+            .await
+        {
             Ok(got) => got,
             Err(StoreError::Range { .. }) => {
                 let size = self.size_of(key, version).await?;
@@ -234,7 +249,9 @@ impl S3Store {
             encoding_type: Some("url".to_owned()),
             ..ListObjectsV2Request::default()
         };
-        let listed = retry(|| self.call(self.s3.list_objects_v2(request.clone()))).await;
+        let listed = self
+            .retry(|| self.call(self.s3.list_objects_v2(request.clone())))
+            .await;
         let page = match listed {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
@@ -318,7 +335,8 @@ impl Store for S3Store {
             version_id: version.map(|version| version.0.clone()),
             ..HeadObjectRequest::default()
         };
-        let head = retry(|| self.call(self.s3.head_object(request.clone())))
+        let head = self
+            .retry(|| self.call(self.s3.head_object(request.clone())))
             .await
             .map_err(|error| of_read(error, key, version))?;
         describe(
@@ -373,7 +391,9 @@ impl Store for S3Store {
             version_id: version.map(|version| version.0.clone()),
             ..DeleteObjectRequest::default()
         };
-        let deleted = retry(|| self.call(self.s3.delete_object(request.clone()))).await;
+        let deleted = self
+            .retry(|| self.call(self.s3.delete_object(request.clone())))
+            .await;
         match deleted.map_err(|error| of_read(error, key, version)) {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
@@ -468,7 +488,10 @@ impl Store for S3Store {
             upload_id: multipart.upload_id.clone(),
             ..AbortMultipartUploadRequest::default()
         };
-        match retry(|| self.call(self.s3.abort_multipart_upload(request.clone()))).await {
+        match self
+            .retry(|| self.call(self.s3.abort_multipart_upload(request.clone())))
+            .await
+        {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             Err(error) => Err(error),
         }

@@ -4,7 +4,6 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::{EventReader, XmlEvent};
 
-use super::retry::retry;
 use super::{S3Store, integrity, meaning, sign};
 use crate::store::{Multipart, Part, StoreError, StoreResult};
 
@@ -22,18 +21,19 @@ impl S3Store {
         let mut all: Vec<Part> = Vec::new();
         let mut after = 0;
         loop {
-            let document = retry(|| async {
-                let mut request: SignedRequest = self.request("GET", &multipart.key);
-                request.add_param("uploadId", &multipart.upload_id);
-                request.add_param("max-parts", "1000");
-                if after > 0 {
-                    request.add_param("part-number-marker", &after.to_string());
-                }
-                let mut response = self.send(request, sign::UNSIGNED).await?;
-                let body = response.buffer().await;
-                Ok(body.map_err(|e| meaning::of_dispatch(&e))?.body)
-            })
-            .await?;
+            let document = self
+                .retry(|| async {
+                    let mut request: SignedRequest = self.request("GET", &multipart.key);
+                    request.add_param("uploadId", &multipart.upload_id);
+                    request.add_param("max-parts", "1000");
+                    if after > 0 {
+                        request.add_param("part-number-marker", &after.to_string());
+                    }
+                    let mut response = self.send(request, sign::UNSIGNED).await?;
+                    let body = response.buffer().await;
+                    Ok(body.map_err(|e| meaning::of_dispatch(&e))?.body)
+                })
+                .await?;
             let page = parse(&document)?;
             all.extend(page.parts);
             match page.next {

@@ -11,7 +11,6 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_core::{ByteStream, DispatchSignedRequest};
 
 use super::integrity::{Check, TRAILER};
-use super::retry::{retry, retry_if};
 use super::{S3Store, integrity, meaning, parse_http_date, sign, unquote};
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, Store, StoreError,
@@ -61,13 +60,14 @@ impl S3Store {
         match payload {
             Payload::Gathered(blocks) => {
                 let proof = Proof::of(&blocks, check).await?;
-                let response = retry_if(again, || {
-                    let mut request = build();
-                    let sha = proof.add_to(&mut request);
-                    set_gathered(&mut request, &blocks);
-                    self.send(request, sha)
-                })
-                .await?;
+                let response = self
+                    .retry_if(again, || {
+                        let mut request = build();
+                        let sha = proof.add_to(&mut request);
+                        set_gathered(&mut request, &blocks);
+                        self.send(request, sha)
+                    })
+                    .await?;
                 let crc64 = match proof {
                     Proof::Crc64(crc) => Some(crc),
                     Proof::Sha256(_) | Proof::Md5(_) => None,
@@ -218,12 +218,12 @@ impl S3Store {
             }
         };
         // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
-        let created = retry_if(meaning::never_sent, || call(crc64)).await;
+        let created = self.retry_if(meaning::never_sent, || call(crc64)).await;
         match created {
             Err(error)
                 if crc64 && meaning::knows_no_checksum(&error) && checks.fall_back(&error) =>
             {
-                retry_if(meaning::never_sent, || call(false)).await
+                self.retry_if(meaning::never_sent, || call(false)).await
             }
             Ok(multipart) if crc64 && !multipart.crc64 => {
                 let ignored = "CreateMultipartUpload did not confirm CRC64NVME";
@@ -294,7 +294,8 @@ impl S3Store {
             }
             request.set_payload(Some(document.clone()));
             let sha = sign::sha256_hex(&document);
-            let mut response = self.send(request, &sha).await?;
+            let sent = self.send(request, &sha).await;
+            let mut response = sent.map_err(meaning::of_unread)?;
             let version = response.headers.get("x-amz-version-id").cloned();
             let body = response
                 .buffer()
@@ -303,14 +304,14 @@ impl S3Store {
             // A 200 may carry an error: S3 begins to answer before it knows.
             match meaning::xml_text(&body.body, "ETag") {
                 Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), version.map(VersionId))),
-                _ => Err(meaning::of_answer(200, &body.body)),
+                _ => Err(meaning::of_unread(meaning::of_answer(200, &body.body))),
             }
         };
         let outcome = match condition {
             // S3 answers a second completion of the same parts like the first, MinIO with a 404
             // that the object's nonce settles.
-            Condition::None => retry(call).await,
-            _ => retry_if(meaning::never_sent, call).await,
+            Condition::None => self.retry(call).await,
+            _ => self.retry_if(meaning::never_sent, call).await,
         };
         outcome.map_err(|error| of_condition(error, condition))
     }

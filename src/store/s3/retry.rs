@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::S3Store;
+use crate::counters::{Count, Counters};
 use crate::store::{StoreError, StoreResult};
 
 /// Tries in all.
@@ -9,16 +11,30 @@ const TRIES: u32 = 3;
 /// Before the second try; twice as long before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Calls `call` until it succeeds, fails for good, or has failed [`TRIES`] times.
-pub(super) async fn retry<T, F>(call: impl Fn() -> F) -> StoreResult<T>
-where
-    F: Future<Output = StoreResult<T>>,
-{
-    retry_if(StoreError::is_transient, call).await
+impl S3Store {
+    /// Calls `call` until it succeeds, fails for good, or has failed [`TRIES`] times.
+    pub(super) async fn retry<T, F>(&self, call: impl Fn() -> F) -> StoreResult<T>
+    where
+        F: Future<Output = StoreResult<T>>,
+    {
+        self.retry_if(StoreError::is_transient, call).await
+    }
+
+    /// The same, where only some failures may be tried again.
+    pub(super) async fn retry_if<T, F>(
+        &self,
+        again: impl Fn(&StoreError) -> bool,
+        call: impl Fn() -> F,
+    ) -> StoreResult<T>
+    where
+        F: Future<Output = StoreResult<T>>,
+    {
+        retry(self.counters(), again, call).await
+    }
 }
 
-/// The same, where only some failures may be tried again.
-pub(super) async fn retry_if<T, F>(
+async fn retry<T, F>(
+    counters: &Counters,
     again: impl Fn(&StoreError) -> bool,
     call: impl Fn() -> F,
 ) -> StoreResult<T>
@@ -30,6 +46,7 @@ where
         match call().await {
             Err(error) if again(&error) => {
                 log::debug!("a call to S3 failed and is sent again: {error}");
+                counters.count(Count::Retries);
                 tokio::time::sleep(jitter(pause)).await;
                 pause *= 2;
             }
@@ -53,12 +70,15 @@ mod tests {
 
     async fn tries(error: fn() -> StoreError, failures: u32) -> (u32, bool) {
         let count = Cell::new(0);
-        let outcome = retry(|| {
+        let counters = Counters::default();
+        let outcome = retry(&counters, StoreError::is_transient, || {
             count.set(count.get() + 1);
             let failed = count.get() <= failures;
             async move { if failed { Err(error()) } else { Ok(()) } }
         })
         .await;
+        let counted = counters.all().next().map(|(_, number)| number);
+        assert_eq!(counted, Some(u64::from(count.get() - 1)));
         (count.get(), outcome.is_ok())
     }
 

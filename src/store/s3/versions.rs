@@ -4,7 +4,6 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::{EventReader, XmlEvent};
 
-use super::retry::retry;
 use super::{S3Store, decode_listed, meaning, of_read, parse_rfc3339, sign, unquote};
 use crate::store::{
     Attributes, MAX_VERSIONS, ObjectKey, ObjectMeta, StoreError, StoreResult, Version, VersionId,
@@ -39,7 +38,9 @@ impl S3Store {
         let mut result = Versions::default();
         let mut after = None;
         loop {
-            let page = retry(|| self.version_page(&full, after.as_ref())).await;
+            let page = self
+                .retry(|| self.version_page(&full, after.as_ref()))
+                .await;
             let page = match page.map_err(|error| of_read(error, key, None)) {
                 Err(StoreError::NotFound) => return Ok(result),
                 page => page?,

@@ -12,6 +12,7 @@ use super::piece::{Cut, CutCell, Finish, Piece, Progress, Until};
 use super::tails::{self, Tail};
 use super::take::{Rest, Taken};
 use super::{Engine, Open, state};
+use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{Payload, StoreError};
 
@@ -61,6 +62,9 @@ impl Engine {
         // Known before the tail is read, perhaps for nothing.
         let first = body.next().await.transpose()?;
         let has_bytes = first.is_some();
+        if has_bytes && from > 0 {
+            self.counters.count(Count::Resumes);
+        }
         let source = stream::iter(first.map(Ok)).chain(body);
 
         let mut flight = Flight::new(

@@ -49,6 +49,7 @@ use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::MAX_PARTS;
+use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError, StoreResult,
@@ -231,6 +232,7 @@ impl Engine {
                 Ok((id, Found::Open(Box::new(open))))
             }
             Err(error) => {
+                self.counters.count(Count::Aborts);
                 if let Err(failed) = self.store.abort_multipart(&multipart).await {
                     log::warn!("an upload that could not begin was not aborted: {failed}");
                 }
@@ -282,6 +284,7 @@ impl Engine {
         let multipart = id.multipart().ok_or(Error::NotFound)?;
         state::read(self.store.as_ref(), id.hash()).await?;
         self.store.abort_multipart(&multipart).await?;
+        self.counters.count(Count::Aborts);
         tails::remove_all(self.store.as_ref(), id.hash()).await?;
         Ok(())
     }

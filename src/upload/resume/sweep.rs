@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use super::id::UploadId;
 use super::state::{self, State};
 use super::tails;
+use crate::counters::{Count, Counters};
 use crate::store::{INTERNAL_PREFIX, KeyRules, ObjectKey, Store, StoreError, StoreResult};
 
 /// Between sweeps at most. An expired upload costs storage and nothing else.
@@ -21,7 +22,12 @@ const LONGEST: Duration = Duration::from_hours(1);
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Sweeps for ever.
-pub async fn run(store: Arc<dyn Store>, rules: KeyRules, expiry: Duration) -> Infallible {
+pub async fn run(
+    store: Arc<dyn Store>,
+    rules: KeyRules,
+    expiry: Duration,
+    counters: &Counters,
+) -> Infallible {
     let every = (expiry / 4).clamp(SHORTEST, LONGEST);
     loop {
         tokio::time::sleep(jitter(every)).await;
@@ -30,7 +36,10 @@ pub async fn run(store: Arc<dyn Store>, rules: KeyRules, expiry: Duration) -> In
             .await;
         match swept {
             Ok(Ok(0)) => {}
-            Ok(Ok(count)) => log::info!("gave up {count} uploads that had expired"),
+            Ok(Ok(count)) => {
+                counters.add(Count::Swept, count as u64);
+                log::info!("gave up {count} uploads that had expired");
+            }
             Ok(Err(error)) => log::warn!("expired uploads stay until the next sweep: {error}"),
             // It was logged where it happened, and must not end the process.
             Err(_) => log::error!("a sweep panicked"),

@@ -1,0 +1,154 @@
+//! MinIO's bucket, asked directly: what is in it that no request to the program shows.
+
+use rusoto_core::credential::StaticProvider;
+use rusoto_core::{HttpClient, Region};
+use rusoto_s3::{
+    DeleteObjectRequest, ListMultipartUploadsRequest, ListObjectVersionsRequest,
+    ListObjectsV2Request, ListPartsRequest, PutObjectRequest, S3, S3Client,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::server::minio;
+
+pub struct Bucket {
+    name: String,
+    client: S3Client,
+    runtime: Runtime,
+}
+
+impl Bucket {
+    pub fn open() -> Self {
+        let settings = minio();
+        let setting = |name: &str| {
+            let found = settings.iter().find(|(known, _)| known == name);
+            found.unwrap().1.clone()
+        };
+        let credentials = StaticProvider::new_minimal(
+            setting("AWS_ACCESS_KEY_ID"),
+            setting("AWS_SECRET_ACCESS_KEY"),
+        );
+        let region = Region::Custom {
+            name: setting("AWS_REGION"),
+            endpoint: setting("AWS_ENDPOINT_URL_S3"),
+        };
+        Self {
+            name: setting("BUCKET_NAME"),
+            client: S3Client::new_with(HttpClient::new().unwrap(), credentials, region),
+            runtime: Builder::new_current_thread().enable_all().build().unwrap(),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ids of the uploads in parts that are open at exactly this key: MinIO knows them by no
+    /// shorter prefix.
+    pub fn multiparts(&self, key: &str) -> Vec<String> {
+        let request = ListMultipartUploadsRequest {
+            bucket: self.name.clone(),
+            prefix: Some(key.to_owned()),
+            ..ListMultipartUploadsRequest::default()
+        };
+        let listed = self.client.list_multipart_uploads(request);
+        let uploads = self.runtime.block_on(listed).unwrap().uploads;
+        let ids = uploads.into_iter().flatten();
+        ids.map(|upload| upload.upload_id.unwrap()).collect()
+    }
+
+    /// Whether an upload in parts has any.
+    pub fn has_parts(&self, key: &str, upload_id: &str) -> bool {
+        let request = ListPartsRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            upload_id: upload_id.to_owned(),
+            ..ListPartsRequest::default()
+        };
+        let listed = self.client.list_parts(request);
+        let parts = self.runtime.block_on(listed).unwrap().parts;
+        parts.is_some_and(|parts| !parts.is_empty())
+    }
+
+    /// Keys that begin so and have a current object.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut token = None;
+        loop {
+            let request = ListObjectsV2Request {
+                bucket: self.name.clone(),
+                prefix: Some(prefix.to_owned()),
+                continuation_token: token,
+                ..ListObjectsV2Request::default()
+            };
+            let listed = self.client.list_objects_v2(request);
+            let page = self.runtime.block_on(listed).unwrap();
+            let found = page.contents.into_iter().flatten();
+            keys.extend(found.filter_map(|object| object.key));
+            token = page.next_continuation_token;
+            if token.is_none() {
+                return keys;
+            }
+        }
+    }
+
+    /// Keys and versions of everything that begins so, delete markers too (1,000 at most).
+    pub fn versions(&self, prefix: &str) -> Vec<(String, String)> {
+        let request = ListObjectVersionsRequest {
+            bucket: self.name.clone(),
+            prefix: Some(prefix.to_owned()),
+            ..ListObjectVersionsRequest::default()
+        };
+        let listed = self.client.list_object_versions(request);
+        let page = self.runtime.block_on(listed).unwrap();
+        let versions = page.versions.into_iter().flatten();
+        let versions = versions.map(|version| (version.key, version.version_id));
+        let markers = page.delete_markers.into_iter().flatten();
+        let markers = markers.map(|marker| (marker.key, marker.version_id));
+        versions
+            .chain(markers)
+            .map(|(key, version)| (key.unwrap(), version.unwrap()))
+            .collect()
+    }
+
+    pub fn read(&self, key: &str) -> Vec<u8> {
+        let request = rusoto_s3::GetObjectRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            ..rusoto_s3::GetObjectRequest::default()
+        };
+        self.runtime.block_on(async {
+            let got = self.client.get_object(request).await.unwrap();
+            let mut bytes = Vec::new();
+            let mut body = got.body.unwrap().into_async_read();
+            tokio::io::AsyncReadExt::read_to_end(&mut body, &mut bytes)
+                .await
+                .unwrap();
+            bytes
+        })
+    }
+
+    /// Replaces an object: no former version stays.
+    pub fn replace(&self, key: &str, bytes: Vec<u8>) {
+        let before = self.versions(key);
+        let request = PutObjectRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            body: Some(bytes.into()),
+            ..PutObjectRequest::default()
+        };
+        self.runtime
+            .block_on(self.client.put_object(request))
+            .unwrap();
+        for (key, version) in before {
+            let request = DeleteObjectRequest {
+                bucket: self.name.clone(),
+                key,
+                version_id: Some(version),
+                ..DeleteObjectRequest::default()
+            };
+            self.runtime
+                .block_on(self.client.delete_object(request))
+                .unwrap();
+        }
+    }
+}
