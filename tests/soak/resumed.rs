@@ -34,9 +34,16 @@ impl Uploader<'_> {
     pub fn tus(&mut self, key: &str, data: &[u8]) -> Outcome {
         let metadata = format!("filename {}", STANDARD.encode(key));
         let length = data.len().to_string();
+        // Told in the end only, of some.
+        let deferred = !data.is_empty() && self.dice.chance(0.3);
+        let length = if deferred {
+            ("Upload-Defer-Length", "1")
+        } else {
+            ("Upload-Length", length.as_str())
+        };
         let headers = [
             TUS,
-            ("Upload-Length", length.as_str()),
+            length,
             ("Upload-Metadata", metadata.as_str()),
             ("Content-Length", "0"),
         ];
@@ -156,12 +163,17 @@ impl Uploader<'_> {
         data: &[u8],
     ) -> Option<Answer> {
         let (from, length) = (at.to_string(), (end - at).to_string());
+        let size = data.len().to_string();
         let mut headers = vec![
             ("Upload-Offset", from.as_str()),
             ("Content-Length", &length),
         ];
         if protocol == Protocol::Tus {
             headers.extend([TUS, ("Content-Type", "application/offset+octet-stream")]);
+            // Of a deferred length this is where it is told; else it is said once more.
+            if end == data.len() as u64 || self.dice.chance(0.1) {
+                headers.push(("Upload-Length", size.as_str()));
+            }
         } else {
             let last = if end == data.len() as u64 { "?1" } else { "?0" };
             headers.extend([

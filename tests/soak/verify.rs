@@ -89,7 +89,7 @@ fn expire_all(bucket: &Bucket, internal: &str) -> usize {
         if key.ends_with("/state") {
             let mut state: serde_json::Value = serde_json::from_slice(&bucket.read(&key)).unwrap();
             state["expires"] = 0.into();
-            bucket.replace(&key, state.to_string().into_bytes());
+            bucket.replace(&key, state.to_string().as_bytes());
             count += 1;
         }
     }

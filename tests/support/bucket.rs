@@ -1,11 +1,14 @@
 //! MinIO's bucket, asked directly: what is in it that no request to the program shows.
 
+use std::fmt::Debug;
+
 use rusoto_core::credential::StaticProvider;
-use rusoto_core::{HttpClient, Region};
+use rusoto_core::{HttpClient, Region, RusotoError};
 use rusoto_s3::{
     DeleteObjectRequest, ListMultipartUploadsRequest, ListObjectVersionsRequest,
     ListObjectsV2Request, ListPartsRequest, PutObjectRequest, S3, S3Client,
 };
+use tokio::io::AsyncReadExt as _;
 use tokio::runtime::{Builder, Runtime};
 
 use super::server::minio;
@@ -38,6 +41,20 @@ impl Bucket {
         }
     }
 
+    /// Sends a request; again when its connection was closed meanwhile, as idle ones are.
+    fn ask<T, E: Debug, F>(&self, call: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Result<T, RusotoError<E>>>,
+    {
+        for _ in 1..5 {
+            match self.runtime.block_on(call()) {
+                Err(RusotoError::HttpDispatch(_)) => {}
+                outcome => return outcome.unwrap(),
+            }
+        }
+        self.runtime.block_on(call()).unwrap()
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -50,8 +67,8 @@ impl Bucket {
             prefix: Some(key.to_owned()),
             ..ListMultipartUploadsRequest::default()
         };
-        let listed = self.client.list_multipart_uploads(request);
-        let uploads = self.runtime.block_on(listed).unwrap().uploads;
+        let listed = self.ask(|| self.client.list_multipart_uploads(request.clone()));
+        let uploads = listed.uploads;
         let ids = uploads.into_iter().flatten();
         ids.map(|upload| upload.upload_id.unwrap()).collect()
     }
@@ -64,8 +81,8 @@ impl Bucket {
             upload_id: upload_id.to_owned(),
             ..ListPartsRequest::default()
         };
-        let listed = self.client.list_parts(request);
-        let parts = self.runtime.block_on(listed).unwrap().parts;
+        let listed = self.ask(|| self.client.list_parts(request.clone()));
+        let parts = listed.parts;
         parts.is_some_and(|parts| !parts.is_empty())
     }
 
@@ -80,8 +97,7 @@ impl Bucket {
                 continuation_token: token,
                 ..ListObjectsV2Request::default()
             };
-            let listed = self.client.list_objects_v2(request);
-            let page = self.runtime.block_on(listed).unwrap();
+            let page = self.ask(|| self.client.list_objects_v2(request.clone()));
             let found = page.contents.into_iter().flatten();
             keys.extend(found.filter_map(|object| object.key));
             token = page.next_continuation_token;
@@ -98,8 +114,7 @@ impl Bucket {
             prefix: Some(prefix.to_owned()),
             ..ListObjectVersionsRequest::default()
         };
-        let listed = self.client.list_object_versions(request);
-        let page = self.runtime.block_on(listed).unwrap();
+        let page = self.ask(|| self.client.list_object_versions(request.clone()));
         let versions = page.versions.into_iter().flatten();
         let versions = versions.map(|version| (version.key, version.version_id));
         let markers = page.delete_markers.into_iter().flatten();
@@ -116,29 +131,24 @@ impl Bucket {
             key: key.to_owned(),
             ..rusoto_s3::GetObjectRequest::default()
         };
-        self.runtime.block_on(async {
-            let got = self.client.get_object(request).await.unwrap();
-            let mut bytes = Vec::new();
-            let mut body = got.body.unwrap().into_async_read();
-            tokio::io::AsyncReadExt::read_to_end(&mut body, &mut bytes)
-                .await
-                .unwrap();
-            bytes
-        })
+        let got = self.ask(|| self.client.get_object(request.clone()));
+        let mut bytes = Vec::new();
+        let mut body = got.body.unwrap().into_async_read();
+        self.runtime.block_on(body.read_to_end(&mut bytes)).unwrap();
+        bytes
     }
 
     /// Replaces an object: no former version stays.
-    pub fn replace(&self, key: &str, bytes: Vec<u8>) {
+    pub fn replace(&self, key: &str, bytes: &[u8]) {
         let before = self.versions(key);
-        let request = PutObjectRequest {
-            bucket: self.name.clone(),
-            key: key.to_owned(),
-            body: Some(bytes.into()),
-            ..PutObjectRequest::default()
-        };
-        self.runtime
-            .block_on(self.client.put_object(request))
-            .unwrap();
+        self.ask(|| {
+            self.client.put_object(PutObjectRequest {
+                bucket: self.name.clone(),
+                key: key.to_owned(),
+                body: Some(bytes.to_vec().into()),
+                ..PutObjectRequest::default()
+            })
+        });
         for (key, version) in before {
             let request = DeleteObjectRequest {
                 bucket: self.name.clone(),
@@ -146,9 +156,7 @@ impl Bucket {
                 version_id: Some(version),
                 ..DeleteObjectRequest::default()
             };
-            self.runtime
-                .block_on(self.client.delete_object(request))
-                .unwrap();
+            self.ask(|| self.client.delete_object(request.clone()));
         }
     }
 }

@@ -11,31 +11,33 @@ const TRIES: u32 = 3;
 /// Before the second try; twice as long before each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
+// No async functions: each would put a state machine of its own around that of `retry`, for every
+// call there is.
 impl S3Store {
     /// Calls `call` until it succeeds, fails for good, or has failed [`TRIES`] times.
-    pub(super) async fn retry<T, F>(&self, call: impl Fn() -> F) -> StoreResult<T>
+    pub(super) fn retry<T, F>(&self, call: impl Fn() -> F) -> impl Future<Output = StoreResult<T>>
     where
         F: Future<Output = StoreResult<T>>,
     {
-        self.retry_if(StoreError::is_transient, call).await
+        self.retry_if(StoreError::is_transient, call)
     }
 
     /// The same, where only some failures may be tried again.
-    pub(super) async fn retry_if<T, F>(
+    pub(super) fn retry_if<T, F>(
         &self,
-        again: impl Fn(&StoreError) -> bool,
+        again: fn(&StoreError) -> bool,
         call: impl Fn() -> F,
-    ) -> StoreResult<T>
+    ) -> impl Future<Output = StoreResult<T>>
     where
         F: Future<Output = StoreResult<T>>,
     {
-        retry(self.counters(), again, call).await
+        retry(self.counters(), again, call)
     }
 }
 
 async fn retry<T, F>(
     counters: &Counters,
-    again: impl Fn(&StoreError) -> bool,
+    again: fn(&StoreError) -> bool,
     call: impl Fn() -> F,
 ) -> StoreResult<T>
 where
