@@ -12,8 +12,11 @@ use crate::store::{Attributes, ObjectKey};
 
 /// Prefix of the headers that carry a user's own metadata.
 const META: &str = "x-amz-meta-";
-/// S3's limit for names and values of those together (S3 User Guide, "Object metadata").
-const MAX_META_BYTES: usize = 2048;
+/// S3's limit for names and values of those together is 2 KiB (S3 User Guide, "Object metadata"),
+/// of which our own nonce takes less than 64 bytes.
+const MAX_META_BYTES: usize = 2048 - 64;
+/// Any other header that is kept. S3 takes 8 KiB of headers in all, which it says only when asked.
+const MAX_KEPT_BYTES: usize = 1024;
 /// Names below this belong to the program.
 const RESERVED_META: &str = "upload-nonce";
 /// The same, for what a client of tus said of its upload and wants to hear again.
@@ -49,7 +52,11 @@ pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attribu
         if lines.len() > 1 && name == CONTENT_TYPE {
             return Err(invalid(name.as_str(), "is given more than once"));
         }
-        Ok(Some(lines.join(", ")).filter(|_| !lines.is_empty()))
+        let whole = lines.join(", ");
+        if whole.len() > MAX_KEPT_BYTES {
+            return Err(invalid(name.as_str(), "is over 1 KiB"));
+        }
+        Ok(Some(whole).filter(|_| !lines.is_empty()))
     };
     let mut metadata = Vec::new();
     let mut size = 0;
@@ -71,7 +78,7 @@ pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attribu
     if size > MAX_META_BYTES {
         return Err(Error::invalid(
             "invalid_header",
-            "The x-amz-meta headers are over 2 KiB together.",
+            "The x-amz-meta headers are over 1,984 bytes together.",
         ));
     }
     metadata.sort();
