@@ -3,6 +3,7 @@
 //!
 //!   cargo bench --bench flat                 all of it, about 15 minutes
 //!   cargo bench --bench flat -- crowd        256 uploads at once, half of them slow
+//!   cargo bench --bench flat -- crowd-tls    the same with TLS to the S3
 //!   cargo bench --bench flat -- huge         1, 20 and 100 GiB
 //!   cargo bench --bench flat -- straight     1 GiB to MinIO, beside a client of its own
 //!   cargo bench --bench flat -- cost         CPU seconds a GB of one upload
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|a| a != "--bench")
         .collect();
-    let all = ["crowd", "huge", "straight", "cost"];
+    let all = ["crowd", "crowd-tls", "huge", "straight", "cost"];
     if let Some(odd) = named.iter().find(|name| !all.contains(&name.as_str())) {
         eprintln!("there is no {odd}; there are {}", all.join(", "));
         return ExitCode::from(64);
@@ -78,6 +79,8 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     if wanted("crowd") {
         crowd(&mut report, false);
+    }
+    if wanted("crowd-tls") {
         crowd(&mut report, true);
     }
     if wanted("huge") {

@@ -37,7 +37,7 @@ impl Drop for Minio {
 fn script(state: &Path, what: &str) -> String {
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio"))
         .arg(what)
-        .env("MINIO_STATE", state)
+        .env("MINIO_STATE", state.join("minio"))
         .output()
         .expect("scripts/minio");
     assert!(output.status.success(), "scripts/minio {what} failed");

@@ -58,7 +58,7 @@ impl Straight {
         let id = between(&document, "<UploadId>", "</UploadId>").to_owned();
         let count = u32::try_from(length.div_ceil(part_bytes)).expect("at most 10,000 parts");
         let next = AtomicU32::new(1);
-        let etags: Vec<(u32, String)> = std::thread::scope(|scope| {
+        let etags: Vec<(u32, String, String)> = std::thread::scope(|scope| {
             let sending: Vec<_> = std::iter::repeat_with(|| {
                 scope.spawn(|| {
                     let mut connection = Connection::open(self);
@@ -77,7 +77,8 @@ impl Straight {
                         request.add_param("uploadId", &id);
                         request.add_param("partNumber", &number.to_string());
                         request.add_header("x-amz-checksum-crc64nvme", &crc);
-                        etags.push((number, connection.call(self, request, &body).0));
+                        let etag = connection.call(self, request, &body).0;
+                        etags.push((number, etag, crc));
                     }
                 })
             })
@@ -91,9 +92,10 @@ impl Straight {
         let mut etags = etags;
         etags.sort();
         let mut document = String::from("<CompleteMultipartUpload>");
-        for (number, etag) in etags {
+        for (number, etag, crc) in etags {
             let part = format!("<PartNumber>{number}</PartNumber><ETag>{etag}</ETag>");
-            document.extend(["<Part>", &part, "</Part>"]);
+            let crc = format!("<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
+            document.extend(["<Part>", &part, &crc, "</Part>"]);
         }
         document.push_str("</CompleteMultipartUpload>");
         let mut complete = self.request("POST", key);
