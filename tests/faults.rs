@@ -11,6 +11,7 @@ mod support;
 
 mod faults {
     mod answers;
+    mod resumed;
 }
 
 use support::proxy::{Fault, Proxy};

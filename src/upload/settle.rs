@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Engine, Upload};
 use crate::counters::Count;
 use crate::error::Error;
-use crate::store::{ObjectMeta, StoreError};
+use crate::store::{ObjectMeta, StoreError, StoreResult};
 
 /// How many versions back an upload is looked for: those that others wrote while it waited.
 const RECENT: usize = 8;
@@ -40,9 +40,20 @@ impl Engine {
         if !lost {
             return Err(error);
         }
-        let Some(meta) = self.find(upload).await else {
-            self.counters.count(Count::SettledMissing);
-            return Err(error);
+        let meta = match self.find(upload).await {
+            Ok(Some(meta)) => meta,
+            Ok(None) => {
+                self.counters.count(Count::SettledMissing);
+                return Err(error);
+            }
+            // Nobody knows, and it must not be said that it is not there, or that another was
+            // faster.
+            Err(unknown) => {
+                return Err(match error {
+                    StoreError::Unavailable(_) | StoreError::Timeout(_) => error,
+                    _ => unknown,
+                });
+            }
         };
         self.counters.count(Count::SettledFound);
         log::info!("an answer was lost, and the object is there: {error}");
@@ -50,24 +61,30 @@ impl Engine {
     }
 
     /// The object or version of it that carries this upload's nonce.
-    async fn find(&self, upload: &Upload<'_>) -> Option<ObjectMeta> {
+    async fn find(&self, upload: &Upload<'_>) -> StoreResult<Option<ObjectMeta>> {
         let ours = |meta: &ObjectMeta| meta.attributes.nonce == upload.attributes.nonce;
         let current = self.store.head(upload.key, None).await;
         match current {
-            Ok(meta) if ours(&meta) => return Some(meta),
+            Ok(meta) if ours(&meta) => return Ok(Some(meta)),
             Ok(_) | Err(StoreError::NotFound) => {}
-            Err(_) => return None,
+            Err(error) => return Err(error),
         }
         // Another writer, or a delete, may have come after it.
-        let past = self.store.versions(upload.key).await.ok()?;
+        let past = match self.store.versions(upload.key).await {
+            Ok(past) => past,
+            // Whoever may not list versions cannot be told of them, now or later.
+            Err(StoreError::NotFound | StoreError::Refused(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let recent = past.versions.iter().filter(|v| !v.is_delete_marker);
         for version in recent.take(RECENT) {
             let id = version.meta.version_id.as_ref();
             match self.store.head(upload.key, id).await {
-                Ok(meta) if ours(&meta) => return Some(meta),
-                _ => {}
+                Ok(meta) if ours(&meta) => return Ok(Some(meta)),
+                Ok(_) | Err(StoreError::NotFound) => {}
+                Err(error) => return Err(error),
             }
         }
-        None
+        Ok(None)
     }
 }

@@ -117,6 +117,15 @@ async fn bytes_of_two_objects_are_never_mixed() {
 }
 
 #[tokio::test]
+async fn an_object_that_is_removed_while_it_is_read_is_not_said_to_be_none() {
+    let cut = Reply::Cut(answer(200, OBJECT, b"hel"));
+    let fake = FakeS3::start(vec![cut, Reply::Answer(error(404, "NoSuchVersion"))]).await;
+    let store = open(&fake, LONG);
+    let body = get(&store).await.unwrap().body;
+    assert_err!(read(body).await, StoreError::Conflict(_));
+}
+
+#[tokio::test]
 async fn an_object_without_a_length_is_none() {
     let chunked = [OBJECT[0], OBJECT[1], ("Transfer-Encoding", "chunked")];
     let fake = fake(&[answer(200, &chunked, b"5\r\nhello\r\n0\r\n\r\n")]).await;

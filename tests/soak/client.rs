@@ -6,6 +6,7 @@ use super::run::Shared;
 use crate::support::{Client, Dice, Noise, sha256};
 
 /// What a client knows of its own write.
+#[derive(Clone, Copy, Debug)]
 pub enum Outcome {
     /// It is there: the server said so.
     Stored,
@@ -103,6 +104,9 @@ impl<'a> Uploader<'a> {
             .concat();
         let digest = sha256([&data]);
         self.figures.uploads += 1;
+        self.shared
+            .journal
+            .note(|| format!("begin {key} {size} {digest}"));
         let outcome = match self.dice.below(100) {
             0..22 => self.put(&key, &data),
             22..34 => self.put_chunked(&key, &data),
@@ -111,6 +115,9 @@ impl<'a> Uploader<'a> {
             62..84 => self.tus(&key, &data),
             _ => self.ietf(&key, &data),
         };
+        self.shared
+            .journal
+            .note(|| format!("end {key} {digest} {outcome:?}"));
         match outcome {
             Outcome::Stored => {
                 self.figures.acknowledged += 1;
@@ -135,7 +142,11 @@ impl<'a> Uploader<'a> {
         let target = format!("/files/{from}?{what}={to}");
         client.send_head("POST", &target, &[("Content-Length", "0")]);
         let answer = client.try_answer("POST");
-        match self.judge(answer.as_ref(), &target, &[201]) {
+        let outcome = self.judge(answer.as_ref(), &target, &[201]);
+        self.shared
+            .journal
+            .note(|| format!("copy {target} {outcome:?}"));
+        match outcome {
             Outcome::Stored => {
                 self.figures.copies += 1;
                 self.ledger.certain(&to, content);
@@ -162,7 +173,11 @@ impl<'a> Uploader<'a> {
         let target = format!("/files/{key}");
         client.send_head("DELETE", &target, &[]);
         let answer = client.try_answer("DELETE");
-        match self.judge(answer.as_ref(), &target, &[204]) {
+        let outcome = self.judge(answer.as_ref(), &target, &[204]);
+        self.shared
+            .journal
+            .note(|| format!("delete {target} {outcome:?}"));
+        match outcome {
             Outcome::Stored => {
                 self.figures.deletes += 1;
                 self.ledger.certain(&key, None);

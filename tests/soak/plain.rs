@@ -42,14 +42,16 @@ impl Uploader<'_> {
     pub fn form(&mut self, key: &str, data: &[u8]) -> Outcome {
         let (head, tail) = form_ends(key);
         let body = [&head, data, &tail].concat();
+        // A file of a form is whole with its own last byte, whatever comes of the form.
+        let whole = head.len() + data.len();
         let length = body.len().to_string();
         let known = self.dice.chance(0.7);
         if known {
             let headers = [("Content-Type", FORM), ("Content-Length", length.as_str())];
-            self.send("POST", "/upload", &headers, &body)
+            self.send_some("POST", "/upload", &headers, &body, whole)
         } else {
             let headers = [("Content-Type", FORM), ("Transfer-Encoding", "chunked")];
-            self.send("POST", "/upload", &headers, &chunked(&body))
+            self.send_some("POST", "/upload", &headers, &chunked(&body), whole)
         }
     }
 
@@ -85,14 +87,26 @@ impl Uploader<'_> {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Outcome {
+        self.send_some(method, target, headers, body, body.len())
+    }
+
+    /// Sends the body, or less than `whole` bytes of it: too few to be stored.
+    fn send_some(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        whole: usize,
+    ) -> Outcome {
         let Some(mut client) = self.connect() else {
             return Outcome::Untouched;
         };
         client.send_head(method, target, headers);
-        if !body.is_empty() && self.dice.chance(CUTS) {
+        if whole > 0 && self.dice.chance(CUTS) {
             // Short of its last byte: of this nothing may ever be seen.
             self.figures.cuts += 1;
-            client.send(&body[..self.dice.below(body.len() as u64) as usize]);
+            client.send(&body[..self.dice.below(whole as u64) as usize]);
             return Outcome::Untouched;
         }
         client.send(body);

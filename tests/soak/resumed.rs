@@ -119,6 +119,8 @@ impl Uploader<'_> {
                     }
                     continue;
                 }
+                // By the request before, that was cut when all of it was there.
+                Some(answer) if answer.status == 400 && answer.problem() == "upload_completed" => {}
                 Some(answer) => {
                     // An offset that is another one's, or the store's troubles.
                     self.judge(Some(&answer), "PATCH", &[]);
@@ -183,6 +185,9 @@ impl Uploader<'_> {
         }
         let piece = &data[at as usize..end as usize];
         let mut client = self.connect()?;
+        self.shared
+            .journal
+            .note(|| format!("patch {upload} {at}..{end}"));
         client.send_head("PATCH", upload, &headers);
         if self.dice.chance(CUTS) {
             self.figures.cuts += 1;
@@ -190,7 +195,12 @@ impl Uploader<'_> {
             return None;
         }
         client.send(piece);
-        client.try_answer("PATCH")
+        let answer = client.try_answer("PATCH");
+        let status = answer.as_ref().map(|answer| answer.status);
+        self.shared
+            .journal
+            .note(|| format!("patched {upload} {status:?}"));
+        answer
     }
 
     fn ask(&mut self, protocol: Protocol, upload: &str) -> Status {
@@ -208,6 +218,10 @@ impl Uploader<'_> {
                 continue;
             };
             let offset = offset(&answer);
+            let status = answer.status;
+            self.shared
+                .journal
+                .note(|| format!("head {upload} {status} {offset:?}"));
             match (answer.status, offset) {
                 // It says so only of what is complete.
                 (200, Some(now)) if protocol == Protocol::Tus => {

@@ -8,6 +8,7 @@ use super::fleet::Fleet;
 use super::ledger::Ledger;
 use super::report::{self, Report};
 use super::verify;
+use crate::support::journal::Journal;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::server::minio;
 
@@ -46,6 +47,7 @@ pub struct Run {
 /// What the threads of a run share.
 pub struct Shared {
     pub fleet: Fleet,
+    pub journal: Journal,
     begun: AtomicU64,
     run: Run,
 }
@@ -89,10 +91,15 @@ impl Run {
         let proxy = Proxy::before(&endpoint.unwrap().1);
         let prefix = format!("soak-{:016x}/", getrandom::u64().unwrap());
         let shared = Shared {
+            journal: Journal::default(),
             fleet: Fleet::start(REPLICAS, &prefix, &proxy.endpoint),
             begun: AtomicU64::new(0),
             run: self,
         };
+        if let Ok(folder) = std::env::var("SOAK_LOGS") {
+            shared.journal.keep(&format!("{folder}/clients"));
+            proxy.journal().keep(&format!("{folder}/proxy"));
+        }
         // By chance few answers are lost that nothing but a look at the object can settle.
         let lose_one = || proxy.inject("POST", "uploadId", Fault::LoseAnswer, 1);
         lose_one();
@@ -125,6 +132,8 @@ impl Run {
         });
         proxy.calm();
         let ended = shared.fleet.end_all();
+        shared.journal.end();
+        proxy.journal().end();
         let took = begun.elapsed();
         let found = verify::verify(&prefix, &ledger, &proxy.begun(), &ended.killed);
         Report {

@@ -11,6 +11,7 @@
 pub mod bucket;
 pub mod client;
 pub mod dice;
+pub mod journal;
 pub mod proxy;
 pub mod server;
 

@@ -16,6 +16,8 @@ pub use fault::Fault;
 use storm::Storm;
 use wire::Head;
 
+use super::journal::Journal;
+
 struct Rule {
     method: &'static str,
     target: &'static str,
@@ -31,6 +33,7 @@ struct Shared {
     hits: Mutex<usize>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
     begun: Mutex<Begun>,
+    journal: Journal,
 }
 
 /// Uploads in parts that the store has begun.
@@ -99,6 +102,11 @@ impl Proxy {
     /// How often each fault has happened.
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         self.shared.counts.lock().unwrap().clone()
+    }
+
+    /// Every request from now on, and what became of it.
+    pub fn journal(&self) -> &Journal {
+        &self.shared.journal
     }
 
     /// Uploads in parts that were begun through this proxy.

@@ -110,6 +110,10 @@ impl Download {
             Ok(_) => Err(StoreError::Corrupt(
                 "S3 sent another range than was asked".into(),
             )),
+            // What was found a moment ago is not what was never there.
+            Err(StoreError::NotFound) => Err(StoreError::Conflict(
+                "it was removed while it was read".into(),
+            )),
             // Asked again, until that too has failed too often.
             Err(error) if error.is_transient() => Ok(()),
             Err(error) => Err(error),

@@ -31,7 +31,9 @@ impl Engine {
             Err(Error::Store(error @ (StoreError::NotFound | StoreError::Conflict(_)))) => {
                 match self.object_of(&id).await {
                     Ok(meta) => Ok(Progress::Stored(Box::new(meta))),
-                    Err(_) => Err(error.into()),
+                    Err(Error::NotFound) => Err(error.into()),
+                    // Nobody knows: it must not be said to be gone.
+                    Err(unknown) => Err(unknown),
                 }
             }
             outcome => outcome,

@@ -88,8 +88,15 @@ pub(super) async fn read(store: &dyn Store, hash: UploadHash) -> StoreResult<Sto
     read_at(store, &key(hash)).await
 }
 
-/// Reads the state that has this key.
+/// Reads the state that has this key: as it is now, where it is rewritten while it is read.
 pub(super) async fn read_at(store: &dyn Store, key: &ObjectKey) -> StoreResult<Stored> {
+    match read_once(store, key).await {
+        Err(StoreError::Conflict(_) | StoreError::Precondition) => read_once(store, key).await,
+        outcome => outcome,
+    }
+}
+
+async fn read_once(store: &dyn Store, key: &ObjectKey) -> StoreResult<Stored> {
     let download = store.get(key, None, None, None).await?;
     if download.meta.size > MAX_BYTES {
         return Err(StoreError::Corrupt("a state object is too large".into()));

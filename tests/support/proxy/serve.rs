@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_socket_linger;
 
+use super::super::journal::now;
 use super::wire::Head;
 use super::{Fault, Shared};
 
@@ -16,6 +17,17 @@ pub(super) fn connection(client: &TcpStream, upstream: &str, shared: &Shared) ->
     let (mut to_client, mut to_server) = (client, &server);
     while let Some(request) = Head::read(&mut from_client)? {
         let fault = shared.strike(&request);
+        let at = now();
+        let note = |outcome: &str| {
+            let Head { method, target, .. } = &request;
+            let port = client.peer_addr().map_or(0, |peer| peer.port());
+            let fault = fault.map_or("", Fault::name);
+            let say = || format!("proxy {at} {port} {method} {target} {fault} {outcome}");
+            shared.journal.note(say);
+        };
+        if fault.is_some() {
+            note("struck");
+        }
         let mut body = (&mut from_client).take(request.length);
         match fault {
             Some(Fault::Reset) => return reset(client),
@@ -41,6 +53,7 @@ pub(super) fn connection(client: &TcpStream, upstream: &str, shared: &Shared) ->
         }
         to_server.write_all(request.bytes.as_bytes())?;
         if copy(&mut body, &mut to_server)? < request.length {
+            note("broken");
             // S3 must not wait for what will never come.
             return Ok(());
         }
@@ -48,6 +61,7 @@ pub(super) fn connection(client: &TcpStream, upstream: &str, shared: &Shared) ->
             return Ok(());
         };
         let body = answer.body(&mut from_server, &request.method)?;
+        note(&answer.target);
         let upload = begun(&request, &body).inspect(|id| {
             let path = request.target.split('?').next().unwrap_or("");
             let mut begun = shared.begun.lock().unwrap();
