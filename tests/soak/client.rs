@@ -1,9 +1,9 @@
 //! One client: chooses at random what to do next, does it, and notes what it knows of it.
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, digest};
 use super::report::Figures;
 use super::run::Shared;
-use crate::support::{Client, Dice, Noise, sha256};
+use crate::support::{Client, Dice, Noise};
 
 /// What a client knows of its own write.
 #[derive(Clone, Copy, Debug)]
@@ -102,11 +102,9 @@ impl<'a> Uploader<'a> {
         let data = Noise::new(self.dice.roll(), size)
             .collect::<Vec<_>>()
             .concat();
-        let digest = sha256([&data]);
+        let digest = digest(&data);
         self.figures.uploads += 1;
-        self.shared
-            .journal
-            .note(|| format!("begin {key} {size} {digest}"));
+        self.shared.journal.note(|| format!("begin {key} {digest}"));
         let outcome = match self.dice.below(100) {
             0..22 => self.put(&key, &data),
             22..34 => self.put_chunked(&key, &data),
@@ -198,7 +196,7 @@ impl<'a> Uploader<'a> {
         match answer.map(|answer| answer.status) {
             Some(200) => {
                 self.figures.reads += 1;
-                if Some(sha256([&body])) != self.ledger.content(&key) {
+                if Some(digest(&body)) != self.ledger.content(&key) {
                     self.wrong(format!("GET {key} gave other bytes"));
                 }
             }

@@ -4,8 +4,15 @@
 
 use std::collections::BTreeMap;
 
-/// SHA-256 of an object's bytes; None where there is no object.
+use crate::support::sha256;
+
+/// How many bytes an object has, and their SHA-256; None where there is no object.
 pub type Content = Option<String>;
+
+/// Of these bytes.
+pub fn digest(bytes: &[u8]) -> String {
+    format!("{}-{}", bytes.len(), sha256([bytes]))
+}
 
 #[derive(Default)]
 pub struct Ledger {

@@ -47,7 +47,8 @@ impl Uploader<'_> {
             ("Upload-Metadata", metadata.as_str()),
             ("Content-Length", "0"),
         ];
-        let Some(answer) = self.create("/uploads", &headers) else {
+        let tries = if data.is_empty() { 1 } else { 6 };
+        let Some(answer) = self.create("/uploads", &headers, tries) else {
             // Only an empty one could be complete already.
             return if data.is_empty() {
                 Outcome::Unknown
@@ -67,15 +68,15 @@ impl Uploader<'_> {
         if !data.is_empty() && self.dice.chance(0.5) {
             headers.push(("Upload-Length", length.as_str()));
         }
-        match self.create(&format!("/uploads?key={key}"), &headers) {
+        match self.create(&format!("/uploads?key={key}"), &headers, 6) {
             Some(answer) => self.send_all(Protocol::Ietf, &answer, data),
             None => Outcome::Untouched,
         }
     }
 
-    /// The path of a new upload.
-    fn create(&mut self, target: &str, headers: &[(&str, &str)]) -> Option<String> {
-        for _ in 0..6 {
+    /// The path of a new upload. Tried again only where nothing can come of a try that got no answer.
+    fn create(&mut self, target: &str, headers: &[(&str, &str)], tries: usize) -> Option<String> {
+        for _ in 0..tries {
             let Some(mut client) = self.connect() else {
                 continue;
             };

@@ -137,10 +137,13 @@ fn compare(port: u16, ledger: &Ledger) -> Found {
 }
 
 fn read(client: &mut Client, key: &str) -> Content {
-    let mut hash = sha2::Sha256::new();
-    let answer = client.download(&format!("/files/{key}"), &[], |block| hash.update(block));
+    let (mut hash, mut size) = (sha2::Sha256::new(), 0);
+    let answer = client.download(&format!("/files/{key}"), &[], |block| {
+        hash.update(block);
+        size += block.len();
+    });
     match answer.expect("a calm download").status {
-        200 => Some(hex(&hash.finalize())),
+        200 => Some(format!("{size}-{}", hex(&hash.finalize()))),
         404 => None,
         status => panic!("{key}: {status}"),
     }
