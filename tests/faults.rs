@@ -15,7 +15,7 @@ mod faults {
 }
 
 use support::proxy::{Fault, Proxy};
-use support::server::minio;
+use support::server::{minio, minio_setting};
 use support::{Answer, Bucket, Noise, Server, sha256};
 
 struct Setup {
@@ -29,15 +29,9 @@ fn setup() -> Setup {
 }
 
 fn setup_with(more: &[(&str, &str)]) -> Setup {
+    let proxy = Proxy::before(&minio_setting("AWS_ENDPOINT_URL_S3"));
     let mut settings = minio();
-    let mut proxy = None;
-    for (name, value) in &mut settings {
-        if name == "AWS_ENDPOINT_URL_S3" {
-            let before = Proxy::before(value);
-            value.clone_from(&before.endpoint);
-            proxy = Some(before);
-        }
-    }
+    settings.push(("AWS_ENDPOINT_URL_S3".into(), proxy.endpoint.clone()));
     let prefix = format!("fault-{:016x}/", getrandom::u64().unwrap());
     settings.push(("KEY_PREFIX".into(), prefix.clone()));
     settings.extend(more.iter().map(|(n, v)| ((*n).into(), (*v).into())));
@@ -45,7 +39,7 @@ fn setup_with(more: &[(&str, &str)]) -> Setup {
     server.wait_ready();
     Setup {
         server,
-        proxy: proxy.unwrap(),
+        proxy,
         prefix,
     }
 }

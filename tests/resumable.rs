@@ -13,7 +13,6 @@ mod support;
 mod resumable {
     mod ends;
     mod ietf;
-    mod place;
     mod refusals;
     mod replicas;
     mod talk;

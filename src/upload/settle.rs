@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::{Engine, Upload};
 use crate::counters::Count;
 use crate::error::Error;
-use crate::store::{ObjectMeta, StoreError, StoreResult};
+use crate::store::{ObjectKey, ObjectMeta, StoreError, StoreResult};
 
 /// How many versions back an upload is looked for: those that others wrote while it waited.
 const RECENT: usize = 8;
@@ -40,7 +40,8 @@ impl Engine {
         if !lost {
             return Err(error);
         }
-        let meta = match self.find(upload).await {
+        let nonce = upload.attributes.nonce.as_deref();
+        let meta = match self.find(upload.key, nonce, RECENT, i64::MIN).await {
             Ok(Some(meta)) => meta,
             Ok(None) => {
                 self.counters.count(Count::SettledMissing);
@@ -60,26 +61,34 @@ impl Engine {
         Ok(meta)
     }
 
-    /// The object or version of it that carries this upload's nonce.
-    async fn find(&self, upload: &Upload<'_>) -> StoreResult<Option<ObjectMeta>> {
-        let ours = |meta: &ObjectMeta| meta.attributes.nonce == upload.attributes.nonce;
-        let current = self.store.head(upload.key, None).await;
-        match current {
+    /// The object that carries this nonce: the current one, or one of the `recent` newest versions
+    /// that are not older than `since`, in seconds since 1970.
+    pub(super) async fn find(
+        &self,
+        key: &ObjectKey,
+        nonce: Option<&str>,
+        recent: usize,
+        since: i64,
+    ) -> StoreResult<Option<ObjectMeta>> {
+        let ours = |meta: &ObjectMeta| meta.attributes.nonce.as_deref() == nonce;
+        match self.store.head(key, None).await {
             Ok(meta) if ours(&meta) => return Ok(Some(meta)),
             Ok(_) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(error),
         }
         // Another writer, or a delete, may have come after it.
-        let past = match self.store.versions(upload.key).await {
+        let past = match self.store.versions(key).await {
             Ok(past) => past,
             // Whoever may not list versions cannot be told of them, now or later.
             Err(StoreError::NotFound | StoreError::Refused(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let recent = past.versions.iter().filter(|v| !v.is_delete_marker);
-        for version in recent.take(RECENT) {
+        let versions = past.versions.iter().filter(|version| {
+            !version.is_delete_marker && version.meta.last_modified.timestamp() >= since
+        });
+        for version in versions.take(recent) {
             let id = version.meta.version_id.as_ref();
-            match self.store.head(upload.key, id).await {
+            match self.store.head(key, id).await {
                 Ok(meta) if ours(&meta) => return Ok(Some(meta)),
                 Ok(_) | Err(StoreError::NotFound) => {}
                 Err(error) => return Err(error),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::server::minio;
+use crate::support::server::minio_setting;
 use crate::support::{Client, post, refused};
 use crate::{SIZES, setup, setup_with};
 
@@ -134,13 +134,7 @@ fn an_answer_that_is_no_xml_is_a_lost_one_to_a_write_and_a_failure_to_a_read() {
 #[test]
 fn a_storm_is_the_same_for_the_same_seed_and_ends() {
     let storm = |seed| {
-        let proxy = Proxy::before(
-            &minio()
-                .iter()
-                .find(|(n, _)| n == "AWS_ENDPOINT_URL_S3")
-                .unwrap()
-                .1,
-        );
+        let proxy = Proxy::before(&minio_setting("AWS_ENDPOINT_URL_S3"));
         let port = proxy.endpoint.rsplit(':').next().unwrap().parse().unwrap();
         let ask = || {
             let mut client = Client::connect(port);

@@ -1,15 +1,11 @@
 //! Ways in which an upload ends, and stores that fail.
 
-use rusoto_s3::{
-    AbortMultipartUploadRequest, CreateMultipartUploadRequest, ListPartsRequest, S3 as _,
-};
-
-use super::place::{PART, Place, STORES, bucket, run, s3, setting};
 use super::talk::{TUS, assert_stored, create, head, metadata, offset, patch, status};
+use crate::support::place::{PART, Place, STORES};
 use crate::support::{
-    Noise, Server,
+    Bucket, Noise, Server,
     proxy::{Fault, Proxy},
-    server::{On, minio},
+    server::{On, minio, minio_setting},
     wait_for,
 };
 
@@ -39,13 +35,8 @@ fn an_upload_that_expired_is_swept_and_another_program_s_is_not() {
         let place = Place::new(on);
         let foreign = (on == On::Minio).then(|| {
             let key = format!("{}foreign", place.prefix);
-            let request = CreateMultipartUploadRequest {
-                bucket: bucket(),
-                key: key.clone(),
-                ..CreateMultipartUploadRequest::default()
-            };
-            let created = run(s3().create_multipart_upload(request)).unwrap();
-            (key, created.upload_id.unwrap())
+            let upload_id = Bucket::open().begin(&key);
+            (key, upload_id)
         });
         let server = place.serve(&[("UPLOAD_EXPIRY_SECONDS", "2")]);
         let other = (on == On::Minio).then(|| place.serve(&[("UPLOAD_EXPIRY_SECONDS", "2")]));
@@ -59,20 +50,9 @@ fn an_upload_that_expired_is_swept_and_another_program_s_is_not() {
         assert_eq!(head(&mut client, &upload).status, 404);
         assert_eq!(patch(&mut client, &upload, PART + 1000, b"x").status, 404);
         if let Some((key, upload_id)) = foreign {
-            let request = ListPartsRequest {
-                bucket: bucket(),
-                key: key.clone(),
-                upload_id: upload_id.clone(),
-                ..ListPartsRequest::default()
-            };
-            assert!(run(s3().list_parts(request)).is_ok());
-            let request = AbortMultipartUploadRequest {
-                bucket: bucket(),
-                key,
-                upload_id,
-                ..AbortMultipartUploadRequest::default()
-            };
-            run(s3().abort_multipart_upload(request)).unwrap();
+            let bucket = Bucket::open();
+            assert!(!bucket.has_parts(&key, &upload_id));
+            bucket.abort(&key, &upload_id);
         }
         drop(other);
     }
@@ -99,7 +79,7 @@ fn a_plain_upload_in_parts_leaves_no_state_behind() {
 #[test]
 fn a_failing_store_loses_nothing_that_was_told() {
     let place = Place::new(On::Minio);
-    let proxy = Proxy::before(&setting("AWS_ENDPOINT_URL_S3"));
+    let proxy = Proxy::before(&minio_setting("AWS_ENDPOINT_URL_S3"));
     let server = place.serve(&[("AWS_ENDPOINT_URL_S3", proxy.endpoint.as_str())]);
     let size = 2 * PART + 10;
     let data = Noise::bytes(14, size);

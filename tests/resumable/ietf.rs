@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::place::{PART, Place, STORES};
 use super::talk::{PARTIAL, append, assert_stored, begin, number, status};
+use crate::support::place::{PART, Place, STORES};
 use crate::support::{Noise, Server, server::On};
 
 #[test]

@@ -1,10 +1,10 @@
 //! Crashes, drains, several replicas and several requests.
 
-use super::place::{PART, Place, STORES};
 use super::talk::{
     PARTIAL, STREAM, TUS, append, assert_stored, begin, create, cut, head, number, offset, patch,
     status,
 };
+use crate::support::place::{PART, Place, STORES};
 use crate::support::{Noise, Server, server::On, wait_for};
 
 #[test]

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::place::{PART, Place, STORES};
 use super::talk::{
     PARTIAL, STREAM, TUS, append, assert_stored, begin, create, cut, head, metadata, number,
     offset, patch, patch_with,
 };
+use crate::support::place::{PART, Place, STORES};
 use crate::support::{Noise, Server, server::On};
 
 #[test]

@@ -129,21 +129,27 @@ impl<'a> Uploader<'a> {
         }
     }
 
+    /// A request without a body, and what came of it; None when no replica could be asked.
+    fn change(&mut self, method: &str, target: &str, done: u16) -> Option<Outcome> {
+        let mut client = self.connect()?;
+        client.send_head(method, target, &[("Content-Length", "0")]);
+        let answer = client.try_answer(method);
+        let outcome = self.judge(answer.as_ref(), target, &[done]);
+        self.shared
+            .journal
+            .note(|| format!("{method} {target} {outcome:?}"));
+        Some(outcome)
+    }
+
     fn copy(&mut self, moves: bool) {
         let Some(from) = self.live_key() else { return };
         let to = self.new_key();
         let content = self.ledger.content(&from);
-        let Some(mut client) = self.connect() else {
-            return;
-        };
         let what = if moves { "move_to" } else { "copy_to" };
         let target = format!("/files/{from}?{what}={to}");
-        client.send_head("POST", &target, &[("Content-Length", "0")]);
-        let answer = client.try_answer("POST");
-        let outcome = self.judge(answer.as_ref(), &target, &[201]);
-        self.shared
-            .journal
-            .note(|| format!("copy {target} {outcome:?}"));
+        let Some(outcome) = self.change("POST", &target, 201) else {
+            return;
+        };
         match outcome {
             Outcome::Stored => {
                 self.figures.copies += 1;
@@ -165,16 +171,9 @@ impl<'a> Uploader<'a> {
 
     fn delete(&mut self) {
         let Some(key) = self.live_key() else { return };
-        let Some(mut client) = self.connect() else {
+        let Some(outcome) = self.change("DELETE", &format!("/files/{key}"), 204) else {
             return;
         };
-        let target = format!("/files/{key}");
-        client.send_head("DELETE", &target, &[]);
-        let answer = client.try_answer("DELETE");
-        let outcome = self.judge(answer.as_ref(), &target, &[204]);
-        self.shared
-            .journal
-            .note(|| format!("delete {target} {outcome:?}"));
         match outcome {
             Outcome::Stored => {
                 self.figures.deletes += 1;

@@ -20,6 +20,16 @@ enum Protocol {
     Ietf,
 }
 
+impl Protocol {
+    /// What marks a request that has no other header.
+    fn marks(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Tus => &[TUS],
+            Self::Ietf => &[],
+        }
+    }
+}
+
 /// How far an upload is.
 enum Status {
     Open(u64),
@@ -145,12 +155,7 @@ impl Uploader<'_> {
         if self.dice.chance(0.5)
             && let Some(mut client) = self.connect()
         {
-            let tus = if protocol == Protocol::Tus {
-                &[TUS][..]
-            } else {
-                &[]
-            };
-            client.send_head("DELETE", upload, tus);
+            client.send_head("DELETE", upload, protocol.marks());
             drop(client.try_answer("DELETE"));
         }
         Outcome::Unknown
@@ -209,12 +214,7 @@ impl Uploader<'_> {
             let Some(mut client) = self.connect() else {
                 continue;
             };
-            let tus = if protocol == Protocol::Tus {
-                &[TUS][..]
-            } else {
-                &[]
-            };
-            client.send_head("HEAD", upload, tus);
+            client.send_head("HEAD", upload, protocol.marks());
             let Some(answer) = client.try_answer("HEAD") else {
                 continue;
             };

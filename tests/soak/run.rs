@@ -10,7 +10,7 @@ use super::report::{self, Report};
 use super::verify;
 use crate::support::journal::Journal;
 use crate::support::proxy::{Fault, Proxy};
-use crate::support::server::minio;
+use crate::support::server::minio_setting;
 
 /// Of the requests to the store that meet a fault.
 const RATE: f64 = 0.05;
@@ -84,11 +84,7 @@ impl Run {
         let begun = Instant::now();
         let seed = self.seed;
         report::say(&format!("soak: SOAK_SEED={seed}"));
-        let settings = minio();
-        let endpoint = settings
-            .iter()
-            .find(|(name, _)| name == "AWS_ENDPOINT_URL_S3");
-        let proxy = Proxy::before(&endpoint.unwrap().1);
+        let proxy = Proxy::before(&minio_setting("AWS_ENDPOINT_URL_S3"));
         let prefix = format!("soak-{:016x}/", getrandom::u64().unwrap());
         let shared = Shared {
             journal: Journal::default(),

@@ -5,13 +5,14 @@ use std::fmt::Debug;
 use rusoto_core::credential::StaticProvider;
 use rusoto_core::{HttpClient, Region, RusotoError};
 use rusoto_s3::{
-    DeleteObjectRequest, ListMultipartUploadsRequest, ListObjectVersionsRequest,
-    ListObjectsV2Request, ListPartsRequest, PutObjectRequest, S3, S3Client,
+    AbortMultipartUploadRequest, CreateMultipartUploadRequest, DeleteObjectRequest,
+    ListMultipartUploadsRequest, ListObjectVersionsRequest, ListObjectsV2Request, ListPartsRequest,
+    PutObjectRequest, S3, S3Client,
 };
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::{Builder, Runtime};
 
-use super::server::minio;
+use super::server::minio_setting as setting;
 
 pub struct Bucket {
     name: String,
@@ -21,11 +22,6 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn open() -> Self {
-        let settings = minio();
-        let setting = |name: &str| {
-            let found = settings.iter().find(|(known, _)| known == name);
-            found.unwrap().1.clone()
-        };
         let credentials = StaticProvider::new_minimal(
             setting("AWS_ACCESS_KEY_ID"),
             setting("AWS_SECRET_ACCESS_KEY"),
@@ -73,7 +69,29 @@ impl Bucket {
         ids.map(|upload| upload.upload_id.unwrap()).collect()
     }
 
-    /// Whether an upload in parts has any.
+    /// Begins an upload in parts, as another program might; its id.
+    pub fn begin(&self, key: &str) -> String {
+        let request = CreateMultipartUploadRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            ..CreateMultipartUploadRequest::default()
+        };
+        let created = self.ask(|| self.client.create_multipart_upload(request.clone()));
+        created.upload_id.unwrap()
+    }
+
+    /// Gives an upload in parts up.
+    pub fn abort(&self, key: &str, upload_id: &str) {
+        let request = AbortMultipartUploadRequest {
+            bucket: self.name.clone(),
+            key: key.to_owned(),
+            upload_id: upload_id.to_owned(),
+            ..AbortMultipartUploadRequest::default()
+        };
+        self.ask(|| self.client.abort_multipart_upload(request.clone()));
+    }
+
+    /// Whether an upload in parts, which must be there, has any.
     pub fn has_parts(&self, key: &str, upload_id: &str) -> bool {
         let request = ListPartsRequest {
             bucket: self.name.clone(),

@@ -12,12 +12,14 @@ pub mod bucket;
 pub mod client;
 pub mod dice;
 pub mod journal;
+pub mod place;
 pub mod proxy;
 pub mod server;
 
 pub use bucket::Bucket;
 pub use client::{Answer, Client};
 pub use dice::Dice;
+pub use place::Place;
 pub use server::Server;
 
 /// Bytes that look random and are the same for the same seed (a 64-bit linear congruential

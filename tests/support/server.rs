@@ -40,6 +40,12 @@ pub fn minio() -> Vec<(String, String)> {
         .collect()
 }
 
+/// One setting of that MinIO.
+pub fn minio_setting(name: &str) -> String {
+    let found = minio().into_iter().find(|(known, _)| known == name);
+    found.unwrap().1
+}
+
 /// The store that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {

@@ -2,7 +2,7 @@
 //! (drafts 03 to 12). Without the interim 104: hyper sends none, so an upload that is to be
 //! resumed begins with `Upload-Complete: ?0`.
 
-use hyper::header::{CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_DISPOSITION, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 
@@ -10,7 +10,7 @@ use super::super::{conditions, files, headers, json, object};
 use super::metadata::{self, Name};
 use super::{
     Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, empty, fields, give_up, location, text,
+    check_offset, check_type, empty, fields, give_up, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
@@ -158,11 +158,8 @@ pub(super) async fn append(
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    let named = fields.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if interop(fields) >= WITH_PARTIAL
-        && named.is_none_or(|named| !named.eq_ignore_ascii_case(PARTIAL.as_bytes()))
-    {
-        return Err(Error::UnsupportedMediaType { want: PARTIAL });
+    if interop(fields) >= WITH_PARTIAL {
+        check_type(fields, PARTIAL)?;
     }
     let complete = complete(fields)?;
     let offset = fields::integer(fields, "upload-offset").ok_or_else(|| {

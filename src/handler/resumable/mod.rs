@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
@@ -301,6 +301,14 @@ async fn checked(
         source = checksum.verify(source);
     }
     app.engine.hold(open, source, body.length).await
+}
+
+/// A request's media type must be this one; types know no case (RFC 9110 section 8.3.1).
+fn check_type(headers: &HeaderMap, want: &'static str) -> Result<(), Error> {
+    match headers.get(CONTENT_TYPE) {
+        Some(value) if value.as_bytes().eq_ignore_ascii_case(want.as_bytes()) => Ok(()),
+        _ => Err(Error::UnsupportedMediaType { want }),
+    }
 }
 
 /// The path of an upload.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, LOCATION};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 
@@ -12,7 +12,7 @@ use super::super::headers::{self, TUS_META};
 use super::metadata::{self, Metadata, Name};
 use super::{
     Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, empty, fields, location, text,
+    check_offset, check_type, empty, fields, location, text,
 };
 use crate::app::App;
 use crate::body::Body;
@@ -40,7 +40,7 @@ pub(super) async fn create(
     let length = length(fields)?;
     let has_body = body.length != Some(0);
     if has_body {
-        check_type(fields)?;
+        check_type(fields, OFFSET_STREAM)?;
     }
     let new = describe(app, parts, length)?;
     let checksum = checksum(fields)?;
@@ -129,7 +129,7 @@ pub(super) async fn append(
     parts: &Parts,
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
-    check_type(&parts.headers)?;
+    check_type(&parts.headers, OFFSET_STREAM)?;
     let offset = fields::number(&parts.headers, "upload-offset").ok_or_else(|| {
         Error::invalid("invalid_upload_offset", "Upload-Offset must be one number.")
     })?;
@@ -192,21 +192,6 @@ fn invalid_length() -> Error {
         "invalid_upload_length",
         "Either Upload-Length as one number, or Upload-Defer-Length: 1.",
     )
-}
-
-fn check_type(headers: &HeaderMap) -> Result<(), Error> {
-    match headers.get(CONTENT_TYPE) {
-        Some(value)
-            if value
-                .as_bytes()
-                .eq_ignore_ascii_case(OFFSET_STREAM.as_bytes()) =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::UnsupportedMediaType {
-            want: OFFSET_STREAM,
-        }),
-    }
 }
 
 fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {

@@ -12,6 +12,7 @@ mod request;
 mod retry;
 mod share;
 mod sign;
+mod silence;
 mod transport;
 mod versions;
 

@@ -1,7 +1,6 @@
 //! How signed requests reach S3: hyper's pooled client under rusoto's `DispatchSignedRequest`,
 //! with the timeouts that rusoto never asks for. What is sent, and sent again, is others' choice.
 
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,10 +17,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rusoto_core::request::{DispatchSignedRequestFuture, HttpResponse};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::connect::Connector;
 use super::meaning;
+use super::silence::Silence;
 
 /// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -181,8 +181,7 @@ fn answer(
         body,
         timeout,
         left,
-        timer: Box::pin(sleep(timeout)),
-        waiting: false,
+        silence: Silence::new(timeout),
     };
     Ok(HttpResponse {
         status,
@@ -261,9 +260,8 @@ pub(super) struct OutBody {
     payload: Option<SignedRequestPayload>,
     left: u64,
     progress: Arc<Progress>,
-    /// Runs while the bytes to be sent are awaited.
-    silence: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// Of the bytes to be sent.
+    silence: Silence,
 }
 
 impl OutBody {
@@ -281,23 +279,8 @@ impl OutBody {
             payload,
             left,
             progress,
-            silence: None,
-            waiting: false,
+            silence: Silence::new(SOURCE_SILENCE),
         }
-    }
-
-    /// Fails when the bytes to be sent have kept S3 waiting for too long.
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let end = Instant::now() + SOURCE_SILENCE;
-        let timer = self
-            .silence
-            .get_or_insert_with(|| Box::pin(sleep_until(end)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(end);
-        }
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -324,11 +307,11 @@ impl HttpBody for OutBody {
             .starved
             .store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_pending() {
-            let error = ready!(this.poll_silence(cx));
+            ready!(this.silence.poll_over(cx));
             this.progress.failed.store(true, Ordering::Relaxed);
-            return Poll::Ready(Some(Err(error)));
+            return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
         }
-        this.waiting = false;
+        this.silence.broken();
         match ready!(polled) {
             Some(Ok(chunk)) => {
                 this.left = this.left.saturating_sub(chunk.len() as u64);
@@ -364,8 +347,7 @@ struct InBody {
     body: Incoming,
     timeout: Duration,
     left: u64,
-    timer: Pin<Box<Sleep>>,
-    waiting: bool,
+    silence: Silence,
 }
 
 impl Stream for InBody {
@@ -376,7 +358,7 @@ impl Stream for InBody {
         loop {
             match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    this.waiting = false;
+                    this.silence.broken();
                     let Ok(chunk) = frame.into_data() else {
                         continue;
                     };
@@ -394,11 +376,7 @@ impl Stream for InBody {
                 Poll::Pending => break,
             }
         }
-        if !this.waiting {
-            this.waiting = true;
-            this.timer.as_mut().reset(Instant::now() + this.timeout);
-        }
-        ready!(this.timer.poll_unpin(cx));
+        ready!(this.silence.poll_over(cx));
         let text = format!("{TIMEOUT}no byte of the answer for {:?}", this.timeout);
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text))))
     }

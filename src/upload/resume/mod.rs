@@ -381,34 +381,10 @@ impl Engine {
 
     /// The object that this upload made, or the version that it is by now.
     async fn object_of(&self, id: &UploadId) -> Result<ObjectMeta, Error> {
-        let nonce = Some(id.nonce_text());
-        match self.store.head(&id.key, None).await {
-            Ok(meta) if meta.attributes.nonce == nonce => return Ok(meta),
-            Ok(_) | Err(StoreError::NotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let past = match self.store.versions(&id.key).await {
-            Ok(past) => past,
-            // Whoever may not list versions cannot be told of them, now or later.
-            Err(StoreError::NotFound | StoreError::Refused(_)) => return Err(Error::NotFound),
-            Err(error) => return Err(error.into()),
-        };
+        let nonce = id.nonce_text();
         let begun = i64::try_from(id.begun).unwrap_or(i64::MAX) - CLOCK_SKEW;
-        let recent = past.versions.iter().filter(|version| {
-            !version.is_delete_marker && version.meta.last_modified.timestamp() >= begun
-        });
-        for version in recent.take(RECENT) {
-            match self
-                .store
-                .head(&id.key, version.meta.version_id.as_ref())
-                .await
-            {
-                Ok(meta) if meta.attributes.nonce == nonce => return Ok(meta),
-                Ok(_) | Err(StoreError::NotFound) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(Error::NotFound)
+        let found = self.find(&id.key, Some(&nonce), RECENT, begun).await?;
+        found.ok_or(Error::NotFound)
     }
 
     /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's.

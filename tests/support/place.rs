@@ -1,14 +1,9 @@
 //! The stores that the tests run on, and what uploads leave in them.
 
-use rusoto_core::credential::StaticProvider;
-use rusoto_core::{HttpClient, Region};
-use rusoto_s3::{ListObjectVersionsRequest, S3 as _, S3Client};
 use tempfile::TempDir;
 
-use crate::support::{
-    Server,
-    server::{On, minio},
-};
+use super::server::{On, minio};
+use super::{Bucket, Server};
 
 pub const PART: u64 = 5 << 20;
 pub const STORES: [On; 2] = [On::Local, On::Minio];
@@ -45,17 +40,9 @@ impl Place {
     /// Every version of every temporary object, and on the local store every temporary file.
     pub fn left(&self) -> Vec<String> {
         let Some(dir) = &self.dir else {
-            let request = ListObjectVersionsRequest {
-                bucket: bucket(),
-                prefix: Some(format!("{}.cloud-portfolio/", self.prefix)),
-                ..ListObjectVersionsRequest::default()
-            };
-            let page = run(s3().list_object_versions(request)).unwrap();
-            let versions = page.versions.unwrap_or_default();
-            let markers = page.delete_markers.unwrap_or_default();
-            let versions = versions.into_iter().filter_map(|version| version.key);
-            let markers = markers.into_iter().filter_map(|marker| marker.key);
-            return versions.chain(markers).collect();
+            let prefix = format!("{}.cloud-portfolio/", self.prefix);
+            let versions = Bucket::open().versions(&prefix);
+            return versions.into_iter().map(|(key, _)| key).collect();
         };
         let mut left = Vec::new();
         let mut folders = vec![
@@ -78,33 +65,4 @@ impl Place {
     pub fn assert_nothing_left(&self, what: &str) {
         assert_eq!(self.left(), [""; 0], "{:?} {what}", self.on);
     }
-}
-
-pub fn setting(name: &str) -> String {
-    let all = minio();
-    all.into_iter().find(|(n, _)| n == name).unwrap().1
-}
-
-pub fn bucket() -> String {
-    setting("BUCKET_NAME")
-}
-
-pub fn s3() -> S3Client {
-    let credentials = StaticProvider::new_minimal(
-        setting("AWS_ACCESS_KEY_ID"),
-        setting("AWS_SECRET_ACCESS_KEY"),
-    );
-    let region = Region::Custom {
-        name: setting("AWS_REGION"),
-        endpoint: setting("AWS_ENDPOINT_URL_S3"),
-    };
-    S3Client::new_with(HttpClient::new().unwrap(), credentials, region)
-}
-
-pub fn run<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
 }
