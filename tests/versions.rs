@@ -8,14 +8,8 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use cloud_portfolio::config::{Config, StoreConfig};
-use cloud_portfolio::store::s3::{S3Settings, S3Store};
-use cloud_portfolio::store::{Attributes, Condition, KeyRules, Payload, Store, StoreError};
 use serde_json::{Value, json};
-use support::server::{On, minio};
+use support::server::On;
 use support::{Client, Noise, Server, post, put, refused};
 
 const STORES: [On; 2] = [On::Local, On::Minio];
@@ -375,60 +369,5 @@ fn many_are_deleted_at_once_and_each_has_its_outcome() {
         }
         let left = client.get("/files").json();
         assert_eq!(left["files"].as_array().unwrap().len(), 1, "{on:?}");
-    }
-}
-
-/// Copies in parts without a 5 GiB object: a store told that one copy takes less.
-#[tokio::test]
-async fn what_is_too_large_for_one_copy_goes_in_parts() {
-    let settings = minio();
-    let config = Config::from_lookup(&|name| {
-        let found = settings.iter().find(|(n, _)| n == name);
-        found.map(|(_, value)| value.clone())
-    })
-    .unwrap();
-    let StoreConfig::S3(s3) = &config.store else {
-        panic!("a bucket is set");
-    };
-    let prefix = format!("parts-{:016x}/", getrandom::u64().unwrap());
-    let settings = S3Settings::new(s3, &prefix, Duration::from_secs(20)).unwrap();
-    let store = S3Store::new(Arc::new(settings.copying_at_most(5 << 20)));
-    let rules = KeyRules::default();
-    let [from, to] = ["from ü", "to"].map(|key| rules.readable(key).unwrap());
-    let attributes = Attributes {
-        content_type: Some("text/x-big".into()),
-        cache_control: Some("max-age=9".into()),
-        content_language: Some("de".into()),
-        metadata: vec![("a".into(), "b".into())],
-        ..Attributes::default()
-    };
-    let body = Noise::bytes(9, 12_345_678);
-    let payload = || Payload::Gathered(vec![body.clone().into()]);
-    store
-        .put(&from, &attributes, &Condition::None, payload())
-        .await
-        .unwrap();
-    let source = store.head(&from, None).await.unwrap();
-    let copy = store
-        .copy(&from, &source, &to, &Condition::IfAbsent)
-        .await
-        .unwrap();
-    assert_eq!((copy.size, &copy.attributes), (12_345_678, &attributes));
-    let mut got = store.get(&to, None, None, None).await.unwrap();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = futures_util::StreamExt::next(&mut got.body).await {
-        bytes.extend_from_slice(&chunk.unwrap());
-    }
-    assert_eq!(support::sha256([bytes]), support::sha256([&body]));
-    let again = store.copy(&from, &source, &to, &Condition::IfAbsent).await;
-    assert!(matches!(again, Err(StoreError::Precondition)), "{again:?}");
-    // The source that was described is the one that is copied, or none.
-    let version = source.version_id.clone();
-    store.delete(&from, version.as_ref()).await.unwrap();
-    for limit in [5 << 20, 5 << 30] {
-        let settings = S3Settings::new(s3, &prefix, Duration::from_secs(20)).unwrap();
-        let store = S3Store::new(Arc::new(settings.copying_at_most(limit)));
-        let gone = store.copy(&from, &source, &to, &Condition::None).await;
-        assert!(matches!(gone, Err(StoreError::Conflict(_))), "{gone:?}");
     }
 }

@@ -36,12 +36,14 @@ pub(super) async fn post<B>(
         return share::create(&app, &key, query, request.headers().get(HOST)).await;
     }
     let condition = conditions::of_write(request.headers())?;
-    // What has begun is brought to its end, also when the client goes.
+    // What has begun is brought to its end, also when the client goes, but for a copy in parts:
+    // that is given up.
     let owned = Arc::clone(&app);
     if action == "restore" {
-        let work =
-            async move { versions::restore(&owned, &key, VersionId(value), &condition).await };
-        return to_the_end(&app, |_| work).await;
+        return to_the_end(&app, |stop| async move {
+            versions::restore(&owned, &key, VersionId(value), &condition, &stop).await
+        })
+        .await;
     }
     let version = files::version_of(query)?;
     let is_move = action == "move_to";
@@ -58,15 +60,18 @@ pub(super) async fn post<B>(
             "The target is the object itself. An older version comes back by ?restore=.",
         ));
     }
-    let work = async move {
+    to_the_end(&app, |stop| async move {
         let source = owned.store.head(&key, version.as_ref()).await?;
-        let copy = owned.store.copy(&key, &source, &to, &condition).await?;
+        let copy = owned
+            .engine
+            .copy(&key, &source, &to, &condition, &stop)
+            .await?;
         if is_move {
             remove(&owned, &key, &source).await?;
         }
         Ok(created(&owned, &to, &copy))
-    };
-    to_the_end(&app, |_| work).await
+    })
+    .await
 }
 
 /// Deletes what was copied, unless there is something else by now: that has not been copied.

@@ -3,6 +3,7 @@
 
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::download::hide_internal;
 use super::{actions, json, object};
@@ -39,6 +40,7 @@ pub(super) async fn restore(
     key: &ObjectKey,
     version: VersionId,
     condition: &Condition,
+    stop: &CancellationToken,
 ) -> Result<Response<Body>, Error> {
     // S3 takes no version for the current one.
     if version.0.is_empty() {
@@ -65,7 +67,7 @@ pub(super) async fn restore(
             Err(Error::PreconditionFailed)
         };
     }
-    let restored = app.store.copy(key, &source, key, condition).await?;
+    let restored = app.engine.copy(key, &source, key, condition, stop).await?;
     Ok(actions::described(StatusCode::OK, &restored))
 }
 

@@ -73,9 +73,9 @@ pub trait Store: Send + Sync {
     async fn versions(&self, key: &ObjectKey) -> StoreResult<Versions>;
 
     /// Makes `to` an object like the one that `source`, an answer of [`Store::head`] for `from`,
-    /// describes: bytes and attributes, moved inside the store (S3 `CopyObject`, above 5 GiB
-    /// `UploadPartCopy`). Confirmed and durable when it returns. `to` may be `from`: that makes an
-    /// older version the current one.
+    /// describes: bytes and attributes, moved inside the store (S3 `CopyObject`). Confirmed and
+    /// durable when it returns. `to` may be `from`: that makes an older version the current one.
+    /// Not for what [`Store::copy_part_size`] says must go in parts.
     ///
     /// Fails with [`StoreError::Precondition`] when `condition` does not hold for `to`, and with
     /// [`StoreError::Conflict`] when the source has changed since.
@@ -86,6 +86,40 @@ pub trait Store: Send + Sync {
         to: &ObjectKey,
         condition: &Condition,
     ) -> StoreResult<ObjectMeta>;
+
+    /// Bytes in each part but the last of a copy of `size` bytes that is too large for
+    /// [`Store::copy`]: S3 takes 5 GiB there. None where it is not.
+    fn copy_part_size(&self, _size: u64) -> Option<u64> {
+        None
+    }
+
+    /// Begins a copy in parts (S3 `CreateMultipartUpload`): an upload whose object will be
+    /// described as the source is, with the nonce of `attributes`.
+    ///
+    /// Fails with [`StoreError::Conflict`] when the source has changed since.
+    async fn begin_copy(
+        &self,
+        _from: &ObjectKey,
+        _source: &ObjectMeta,
+        _to: &ObjectKey,
+        _attributes: &Attributes,
+        _part_size: u64,
+    ) -> StoreResult<Multipart> {
+        Err(StoreError::Unsupported("copies in parts".into()))
+    }
+
+    /// Makes part `number` (1 to 10,000) of its place in the source (S3 `UploadPartCopy`).
+    ///
+    /// Fails with [`StoreError::Conflict`] when the source has changed since.
+    async fn copy_part(
+        &self,
+        _from: &ObjectKey,
+        _source: &ObjectMeta,
+        _multipart: &Multipart,
+        _number: u32,
+    ) -> StoreResult<Part> {
+        Err(StoreError::Unsupported("copies in parts".into()))
+    }
 
     /// A link to the current version, good for `lifetime` (whole seconds, 1 to 604,800) or less,
     /// which downloads as `disposition` says (S3: a presigned `GetObject`). Whether there is an

@@ -4,90 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 
+use super::flight::Flight;
 use super::part::{Cutter, Gathered, Room};
 use super::resume::Plain;
 use super::{Engine, Stored, Upload, check_whole, stream_payload, total, until};
 use crate::config::MAX_PARTS;
 use crate::counters::Count;
 use crate::error::Error;
-use crate::store::{Multipart, ObjectMeta, Part, Payload, Store, StoreError, StoreResult};
+use crate::store::{Multipart, ObjectMeta, StoreError, StoreResult};
 
 /// How long giving an upload up may take; what is left then is the sweeper's.
 const ABORT: Duration = Duration::from_secs(10);
-
-/// The parts of one upload that are on their way or done.
-pub(super) struct Flight {
-    store: Arc<dyn Store>,
-    multipart: Multipart,
-    most: usize,
-    sending: FuturesUnordered<BoxFuture<'static, StoreResult<Part>>>,
-    pub(super) done: Vec<Part>,
-}
-
-impl Flight {
-    /// At most `most` parts on their way at once.
-    pub(super) fn new(store: Arc<dyn Store>, multipart: Multipart, most: usize) -> Self {
-        Self {
-            store,
-            multipart,
-            most,
-            sending: FuturesUnordered::new(),
-            done: Vec::new(),
-        }
-    }
-
-    /// Waits for all parts that are on their way.
-    pub(super) async fn land_all(&mut self) -> Result<(), Error> {
-        while !self.sending.is_empty() {
-            self.land().await?;
-        }
-        Ok(())
-    }
-
-    /// Sends a gathered part; waits first while as many as allowed are on their way.
-    pub(super) async fn send(&mut self, number: u32, blocks: Vec<Bytes>) -> Result<(), Error> {
-        while self.sending.len() >= self.most {
-            self.land().await?;
-        }
-        let store = Arc::clone(&self.store);
-        let multipart = self.multipart.clone();
-        self.sending.push(Box::pin(async move {
-            store
-                .upload_part(&multipart, number, Payload::Gathered(blocks))
-                .await
-        }));
-        Ok(())
-    }
-
-    /// Waits for one part to be confirmed.
-    async fn land(&mut self) -> Result<(), Error> {
-        if let Some(part) = self.sending.next().await {
-            self.done.push(part?);
-        }
-        Ok(())
-    }
-
-    /// Waits for `work` while parts go on; a part that fails ends the wait.
-    pub(super) async fn during<T>(
-        &mut self,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                Some(part) = self.sending.next(), if !self.sending.is_empty() => {
-                    self.done.push(part?);
-                }
-            }
-        }
-    }
-}
 
 impl Engine {
     /// Stores an object in parts. `first` is a first part that is gathered already.
@@ -99,10 +27,11 @@ impl Engine {
         first: Option<Vec<Bytes>>,
     ) -> Result<Stored, Error> {
         let part_size = self.part_size(length);
-        let (begun, existed) =
-            tokio::join!(self.begin_parts(upload, part_size), self.existed(upload),);
-        let (multipart, state) = begun?;
-        let mut flight = Flight::new(Arc::clone(&self.store), multipart, self.config.concurrency);
+        let create = self
+            .store
+            .create_multipart(upload.key, upload.attributes, part_size);
+        let (begun, existed) = tokio::join!(self.begin_parts(create), self.existed(upload));
+        let (mut flight, state) = begun?;
         let all_parts = async {
             match length {
                 Some(length) => self.send_known(&mut flight, &mut cutter, length).await,
@@ -110,29 +39,48 @@ impl Engine {
             }
         };
         let sent = until(upload.stop, all_parts).await;
-        // Parts still on their way are given up before the upload is.
-        flight.sending.clear();
-        let completed = match sent {
-            Ok(()) => {
-                flight.done.sort_by_key(|part| part.number);
-                let complete = self.store.complete_multipart(
-                    &flight.multipart,
-                    &flight.done,
-                    upload.condition,
-                );
-                let completing = async {
-                    match complete.await {
-                        Ok(meta) => Ok(meta),
-                        // Gone, though nobody but us knew of it: never a 404 to who is writing.
-                        Err(StoreError::NotFound) => {
-                            let gone = StoreError::Conflict("the upload is gone".into());
-                            self.settle(upload, gone).await.map_err(Error::from)
-                        }
-                        Err(error) => self.settle(upload, error).await.map_err(Error::from),
-                    }
-                };
-                until(upload.stop, completing).await
+        Ok(Stored {
+            meta: self.end_parts(upload, flight, state, sent).await?,
+            created: !existed.unwrap_or(false),
+        })
+    }
+
+    /// Begins an upload in parts by `create`, and says so in a state object in case that it never
+    /// ends.
+    pub(super) async fn begin_parts(
+        &self,
+        create: impl Future<Output = StoreResult<Multipart>>,
+    ) -> Result<(Flight, Plain), Error> {
+        let multipart = create.await?;
+        match Plain::create(Arc::clone(&self.store), &multipart, self.config.expiry).await {
+            Ok(state) => {
+                let store = Arc::clone(&self.store);
+                let flight = Flight::new(store, multipart, self.config.concurrency);
+                Ok((flight, state))
             }
+            Err(error) => {
+                self.counters.count(Count::Aborts);
+                if let Err(failed) = self.store.abort_multipart(&multipart).await {
+                    log::warn!("a failed upload could not be aborted: {failed}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the object of the parts, if they were `sent`; else, or when that fails, gives the
+    /// upload up.
+    pub(super) async fn end_parts(
+        &self,
+        upload: &Upload<'_>,
+        mut flight: Flight,
+        state: Plain,
+        sent: Result<(), Error>,
+    ) -> Result<ObjectMeta, Error> {
+        // Parts still on their way are given up before the upload is.
+        flight.drop_all();
+        let completed = match sent {
+            Ok(()) => until(upload.stop, self.make_object(upload, &mut flight)).await,
             Err(error) => Err(error),
         };
         match completed {
@@ -141,12 +89,9 @@ impl Engine {
                 if removed.is_err() {
                     log::warn!("a state object stays until it is swept");
                 }
-                Ok(Stored {
-                    meta: ObjectMeta {
-                        attributes: upload.attributes.clone(),
-                        ..meta
-                    },
-                    created: !existed.unwrap_or(false),
+                Ok(ObjectMeta {
+                    attributes: upload.attributes.clone(),
+                    ..meta
                 })
             }
             Err(error) => {
@@ -167,25 +112,24 @@ impl Engine {
         }
     }
 
-    /// Begins an upload in parts, and says so in a state object in case that it never ends.
-    async fn begin_parts(
+    async fn make_object(
         &self,
         upload: &Upload<'_>,
-        part_size: u64,
-    ) -> Result<(Multipart, Plain), Error> {
-        let multipart = self
+        flight: &mut Flight,
+    ) -> Result<ObjectMeta, Error> {
+        flight.done.sort_by_key(|part| part.number);
+        let completed = self
             .store
-            .create_multipart(upload.key, upload.attributes, part_size)
-            .await?;
-        match Plain::create(Arc::clone(&self.store), &multipart, self.config.expiry).await {
-            Ok(state) => Ok((multipart, state)),
-            Err(error) => {
-                self.counters.count(Count::Aborts);
-                if let Err(failed) = self.store.abort_multipart(&multipart).await {
-                    log::warn!("a failed upload could not be aborted: {failed}");
-                }
-                Err(error)
+            .complete_multipart(&flight.multipart, &flight.done, upload.condition)
+            .await;
+        match completed {
+            Ok(meta) => Ok(meta),
+            // Gone, though nobody but us knew of it: never a 404 to who is writing.
+            Err(StoreError::NotFound) => {
+                let gone = StoreError::Conflict("the upload is gone".into());
+                Ok(self.settle(upload, gone).await?)
             }
+            Err(error) => Ok(self.settle(upload, error).await?),
         }
     }
 
@@ -225,9 +169,7 @@ impl Engine {
             }
             left -= size;
         }
-        while !flight.sending.is_empty() {
-            flight.land().await?;
-        }
+        flight.land_all().await?;
         cutter.expect_end(length).await
     }
 
@@ -256,9 +198,7 @@ impl Engine {
             }
             flight.send(number, blocks).await?;
         }
-        while !flight.sending.is_empty() {
-            flight.land().await?;
-        }
+        flight.land_all().await?;
         Ok(())
     }
 }

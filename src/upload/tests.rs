@@ -1,3 +1,4 @@
+use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 
 use super::*;

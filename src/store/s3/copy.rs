@@ -1,21 +1,20 @@
-//! Copies inside S3: `CopyObject`, and for objects that are too large for it `UploadPartCopy` in
-//! parts. The bytes never come here.
+//! Copies inside S3: `CopyObject`, and for objects that are too large for it the calls of which
+//! `upload::copy` makes one in parts. The bytes never come here.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
 
 use super::request::{add_condition, of_condition};
-use super::{S3Store, meaning, parse_rfc3339, sign, unquote};
+use super::{NONCE, S3Store, meaning, parse_rfc3339, sign, unquote};
 use crate::config::MAX_PARTS;
 use crate::store::{
-    Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError, StoreResult,
-    VersionId,
+    Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError,
+    StoreResult, VersionId,
 };
 
 /// Most that `CopyObject` takes, 5 GiB (Amazon S3 API Reference, CopyObject).
@@ -23,10 +22,9 @@ pub(super) const MAX_COPY_BYTES: u64 = 5 << 30;
 /// Bytes in a part copied by S3, unless 10,000 of them are too few. S3 copies several hundred
 /// MB/s, so that a part is done before anyone asks whether it still lives.
 const PART_BYTES: u64 = 512 << 20;
-/// Parts being copied at once.
-const CONCURRENCY: usize = 4;
 
 impl S3Store {
+    /// S3 `CopyObject`: metadata and tags go along.
     pub(super) async fn copy_object(
         &self,
         from: &ObjectKey,
@@ -37,17 +35,10 @@ impl S3Store {
         // S3 takes the condition along with the copy; MinIO and others ignore it there, so that it
         // is asked first, too. Between the two, on those, another writer may come.
         self.expect(to, condition).await?;
-        let copied = if source.size > self.settings.max_copy_bytes {
-            self.copy_in_parts(from, source, to, condition).await
-        } else {
-            self.copy_whole(from, source, to, condition).await
-        };
-        match copied {
+        match self.copy_whole(from, source, to, condition).await {
             // Only the source's condition was there to fail, or the source itself.
-            Err(StoreError::Precondition) if *condition == Condition::None => {
-                Err(StoreError::Conflict("the source has changed".into()))
-            }
-            Err(StoreError::NotFound) => Err(StoreError::Conflict("the source is gone".into())),
+            Err(error) if *condition == Condition::None => Err(of_source(error)),
+            Err(StoreError::NotFound) => Err(of_source(StoreError::NotFound)),
             outcome => outcome,
         }
     }
@@ -74,7 +65,6 @@ impl S3Store {
         }
     }
 
-    /// S3 `CopyObject`: metadata and tags go along.
     async fn copy_whole(
         &self,
         from: &ObjectKey,
@@ -120,59 +110,15 @@ impl S3Store {
         }
     }
 
-    /// S3 `CreateMultipartUpload`, `UploadPartCopy` and `CompleteMultipartUpload`. Headers and
-    /// metadata are carried over; tags are not.
-    async fn copy_in_parts(
+    /// S3 `CreateMultipartUpload`. Headers and metadata are carried over, also those of no meaning
+    /// to this program; tags are not.
+    pub(super) async fn create_copy(
         &self,
         from: &ObjectKey,
         source: &ObjectMeta,
         to: &ObjectKey,
-        condition: &Condition,
-    ) -> StoreResult<ObjectMeta> {
-        let multipart = self.begin_copy(from, source, to).await?;
-        let copied = async {
-            let count = source.size.div_ceil(multipart.part_size) as u32;
-            let parts: Vec<Part> = stream::iter(1..=count)
-                .map(|number| self.copy_part(from, source, &multipart, number))
-                .buffered(CONCURRENCY)
-                .try_collect()
-                .await?;
-            self.complete(&multipart, &parts, condition).await
-        };
-        let (etag, version) = match copied.await {
-            Ok(done) => done,
-            Err(error) => {
-                if let Err(left) = self.abort_multipart(&multipart).await {
-                    log::warn!("a copy's parts stay in S3: {left}");
-                }
-                return Err(error);
-            }
-        };
-        match self.head(to, version.as_ref()).await {
-            Ok(copy) if copy.etag == etag && copy.size != source.size => {
-                Err(StoreError::Corrupt("the copy has another size".into()))
-            }
-            Ok(copy) if copy.etag == etag => Ok(copy),
-            // It is there, S3 has said so: not being let to read it, or finding another writer's,
-            // takes nothing away.
-            _ => Ok(ObjectMeta {
-                key: to.as_str().to_owned(),
-                size: source.size,
-                etag,
-                last_modified: Utc::now(),
-                version_id: version,
-                attributes: source.attributes.clone(),
-            }),
-        }
-    }
-
-    /// Begins an upload whose object will be described as the source is, also with what is of no
-    /// meaning to this program.
-    async fn begin_copy(
-        &self,
-        from: &ObjectKey,
-        source: &ObjectMeta,
-        to: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
     ) -> StoreResult<Multipart> {
         let ask = HeadObjectRequest {
             bucket: self.bucket(),
@@ -182,10 +128,13 @@ impl S3Store {
         };
         let head = self
             .retry(|| self.call(self.s3.head_object(ask.clone())))
-            .await?;
+            .await
+            .map_err(of_source)?;
         if unquote(head.e_tag) != source.etag {
-            return Err(StoreError::Conflict("the source has changed".into()));
+            return Err(of_source(StoreError::Precondition));
         }
+        let mut metadata = head.metadata.unwrap_or_default();
+        metadata.extend(attributes.nonce.clone().map(|nonce| (NONCE.into(), nonce)));
         let request = CreateMultipartUploadRequest {
             bucket: self.bucket(),
             key: self.full(to),
@@ -196,7 +145,7 @@ impl S3Store {
             cache_control: head.cache_control,
             expires: head.expires,
             website_redirect_location: head.website_redirect_location,
-            metadata: head.metadata,
+            metadata: Some(metadata),
             server_side_encryption: self.settings.sse.clone(),
             storage_class: self.settings.storage_class.clone(),
             ..CreateMultipartUploadRequest::default()
@@ -213,14 +162,14 @@ impl S3Store {
                 .upload_id
                 .filter(|id| !id.is_empty())
                 .ok_or_else(|| StoreError::Corrupt("S3 gave no upload id".into()))?,
-            part_size: part_size(source.size, self.settings.max_copy_bytes),
+            part_size,
             // S3 computes checksums of its own; none come from here to be declared.
             crc64: false,
         })
     }
 
     /// S3 `UploadPartCopy`.
-    async fn copy_part(
+    pub(super) async fn put_copied_part(
         &self,
         from: &ObjectKey,
         source: &ObjectMeta,
@@ -240,10 +189,11 @@ impl S3Store {
             let (document, _) = self.send_copy(request).await?;
             etag_of(&document)
         };
+        let etag = self.retry(call).await.map_err(of_source)?;
         Ok(Part {
             number,
             size: end - start,
-            etag: format!("\"{}\"", self.retry(call).await?),
+            etag: format!("\"{etag}\""),
             crc64: None,
         })
     }
@@ -275,6 +225,15 @@ impl S3Store {
     }
 }
 
+/// What a copy hears when its source is not any more what it was.
+fn of_source(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Precondition => StoreError::Conflict("the source has changed".into()),
+        StoreError::NotFound => StoreError::Conflict("the source is gone".into()),
+        other => other,
+    }
+}
+
 fn etag_of(document: &[u8]) -> StoreResult<String> {
     match meaning::xml_text(document, "ETag") {
         Some(etag) if !etag.is_empty() => Ok(unquote(Some(etag))),
@@ -282,7 +241,8 @@ fn etag_of(document: &[u8]) -> StoreResult<String> {
     }
 }
 
-fn part_size(size: u64, max_copy_bytes: u64) -> u64 {
+/// Bytes in a part of a copy that is too large for one call.
+pub(super) fn part_size(size: u64, max_copy_bytes: u64) -> u64 {
     PART_BYTES.min(max_copy_bytes).max(size.div_ceil(MAX_PARTS))
 }
 

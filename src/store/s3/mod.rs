@@ -47,6 +47,9 @@ use integrity::Checks;
 use meaning::Named;
 use transport::Transport;
 
+/// The metadata by which an upload's object is known again: see `upload::settle`.
+const NONCE: &str = "upload-nonce";
+
 /// What every worker's store is made of.
 pub struct S3Settings {
     /// The bucket.
@@ -415,6 +418,33 @@ impl Store for S3Store {
         self.copy_object(from, source, to, condition).await
     }
 
+    fn copy_part_size(&self, size: u64) -> Option<u64> {
+        let most = self.settings.max_copy_bytes;
+        (size > most).then(|| copy::part_size(size, most))
+    }
+
+    async fn begin_copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart> {
+        self.create_copy(from, source, to, attributes, part_size)
+            .await
+    }
+
+    async fn copy_part(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        multipart: &Multipart,
+        number: u32,
+    ) -> StoreResult<Part> {
+        self.put_copied_part(from, source, multipart, number).await
+    }
+
     async fn share(
         &self,
         key: &ObjectKey,
@@ -555,7 +585,7 @@ fn is_internal(key: &str) -> bool {
 /// The users' metadata, and apart from it the nonce that is ours.
 fn own_metadata(metadata: Option<HashMap<String, String>>) -> Attributes {
     let mut metadata = metadata.unwrap_or_default();
-    let nonce = metadata.remove("upload-nonce");
+    let nonce = metadata.remove(NONCE);
     let mut metadata: Vec<_> = metadata.into_iter().collect();
     metadata.sort();
     Attributes {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::super::multipart::Flight;
+use super::super::flight::Flight;
 use super::super::part::Cutter;
 use super::super::total;
 use super::piece::{Cut, CutCell, Finish, Piece, Progress, Until};

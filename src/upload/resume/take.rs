@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 
-use super::super::multipart::Flight;
+use super::super::flight::Flight;
 use super::super::part::{Cutter, Gathered, Room};
 use super::super::source::Source;
-use super::super::{check_whole, stream_payload, total};
+use super::super::streamed::stream_payload;
+use super::super::{check_whole, total};
 use super::piece::CutCell;
 use super::tails::{self, Tail};
 use super::{Engine, Open};

@@ -1,0 +1,60 @@
+//! Copies inside the store. One that is too large for a single call goes in parts, under a state
+//! object like every upload in parts: what a killed process leaves of it is swept.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::settle::nonce;
+use super::{Engine, Length, Upload, until};
+use crate::error::Error;
+use crate::store::{Attributes, Condition, ObjectKey, ObjectMeta};
+
+impl Engine {
+    /// Makes `to` an object like the one that `source`, an answer of `Store::head` for `from`,
+    /// describes. Durable and visible when it returns; on any error, and when `stop` is cancelled,
+    /// nothing of it stays.
+    ///
+    /// Fails as `Store::copy` does.
+    pub async fn copy(
+        &self,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+        to: &ObjectKey,
+        condition: &Condition,
+        stop: &CancellationToken,
+    ) -> Result<ObjectMeta, Error> {
+        let Some(part_size) = self.store.copy_part_size(source.size) else {
+            // One call, which the store goes on with whether or not anybody waits for it.
+            return Ok(self.store.copy(from, source, to, condition).await?);
+        };
+        let attributes = Attributes {
+            nonce: Some(nonce()?),
+            ..source.attributes.clone()
+        };
+        let upload = Upload {
+            key: to,
+            attributes: &attributes,
+            condition,
+            length: Length::Exactly(source.size),
+            stop,
+        };
+        self.check_condition(&upload).await?;
+        let create = self
+            .store
+            .begin_copy(from, source, to, &attributes, part_size);
+        let (mut flight, state) = self.begin_parts(create).await?;
+        let all_parts = async {
+            for number in 1..=source.size.div_ceil(part_size) as u32 {
+                let store = Arc::clone(&self.store);
+                let (from, source) = (from.clone(), source.clone());
+                let multipart = flight.multipart.clone();
+                let part = async move { store.copy_part(&from, &source, &multipart, number).await };
+                flight.launch(part).await?;
+            }
+            flight.land_all().await
+        };
+        let sent = until(stop, all_parts).await;
+        self.end_parts(&upload, flight, state, sent).await
+    }
+}
