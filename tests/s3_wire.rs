@@ -16,6 +16,7 @@ mod s3_wire {
     mod answers;
     mod calls;
     mod downloads;
+    mod integrity;
     mod listings;
     mod parts;
     mod requests;

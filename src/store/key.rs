@@ -109,6 +109,11 @@ impl ObjectKey {
         Self(format!("{INTERNAL_PREFIX}{below}"))
     }
 
+    /// Whether it is a temporary object of the program's own.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.0.starts_with(INTERNAL_PREFIX)
+    }
+
     /// The key as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -105,26 +105,28 @@ pub(super) fn md5_base64(blocks: &[Bytes]) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// The same bytes; their MD5 in lower hex is left in the cell after the last.
+/// The same `len` bytes; their MD5 in lower hex is left in the cell with the last: nobody asks a
+/// body of known length for more than that.
 pub(super) fn hashed(
     body: Bytestream,
+    len: u64,
 ) -> (
     impl Stream<Item = StoreResult<Bytes>> + Send,
     Arc<OnceLock<String>>,
 ) {
     let cell = Arc::new(OnceLock::new());
     let result = Arc::clone(&cell);
-    let stream = stream::try_unfold(
-        (body, Md5::new(), result),
-        |(mut body, mut hash, result)| async move {
-            if let Some(chunk) = body.next().await.transpose()? {
-                hash.update(&chunk);
-                return Ok(Some((chunk, (body, hash, result))));
-            }
-            let _ = result.set(format!("{:x}", hash.finalize()));
-            Ok(None)
-        },
-    );
+    let mut hash = Md5::new();
+    let mut left = len;
+    let stream = body.map(move |chunk| {
+        let chunk = chunk?;
+        hash.update(&chunk);
+        left = left.saturating_sub(chunk.len() as u64);
+        if left == 0 {
+            let _ = result.set(format!("{:x}", hash.clone().finalize()));
+        }
+        Ok(chunk)
+    });
     (stream, cell)
 }
 

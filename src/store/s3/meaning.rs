@@ -59,7 +59,14 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "KeyTooLongError" | "XMinioInvalidObjectName" => return StoreError::InvalidKey(cause()),
         "XMinioStorageFull" | "QuotaExceeded" => return StoreError::Full(cause()),
         "NotImplemented" => return StoreError::Unsupported(cause()),
-        "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => {
+        // The last three: what arrived is not what was sent.
+        "SlowDown"
+        | "InternalError"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "BadDigest"
+        | "IncompleteBody"
+        | "XAmzContentChecksumMismatch" => {
             return StoreError::Unavailable(cause());
         }
         _ => {}
@@ -74,10 +81,11 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         412 => StoreError::Precondition,
         // S3 does not say the size in a header: whoever asked for a range looks it up.
         416 => StoreError::Range { size: 0 },
-        429 | 500 | 502 | 503 => StoreError::Unavailable(cause()),
         501 => StoreError::Unsupported(cause()),
         504 => StoreError::Timeout(cause()),
         507 => StoreError::Full(cause()),
+        // Above 511: proxies and CDNs, which cannot say either what the store did.
+        408 | 429 | 500..=599 => StoreError::Unavailable(cause()),
         _ => StoreError::Refused(cause()),
     }
 }
@@ -111,11 +119,10 @@ pub(super) fn never_sent(error: &StoreError) -> bool {
 
 /// Whether S3 refused a request because it does not know its checksum or its framing.
 pub(super) fn knows_no_checksum(error: &StoreError) -> bool {
-    const CODES: [&str; 5] = [
+    const CODES: [&str; 4] = [
         "InvalidRequest",
         "InvalidArgument",
         "XAmzContentSHA256Mismatch",
-        "XAmzContentChecksumMismatch",
         "MalformedTrailerError",
     ];
     match error {

@@ -260,7 +260,7 @@ impl S3Store {
             Ok(page) => page,
             // The one argument that a user gave unchecked.
             // No key of such a prefix can be there.
-            Err(StoreError::InvalidKey(_) | StoreError::Malformed(_) | StoreError::Refused(_))
+            Err(StoreError::InvalidKey(_) | StoreError::Malformed(_))
                 if !is_possible(&query.prefix) =>
             {
                 return Ok(ListPage::default());
@@ -307,10 +307,12 @@ impl S3Store {
             }
         }
         if page.is_truncated == Some(true) {
-            let token = page
+            let next = page
                 .next_continuation_token
+                // One that does not move would be asked for for ever.
+                .filter(|next| Some(next) != token.as_ref())
                 .ok_or_else(|| StoreError::Corrupt("S3 gave no token for the next page".into()))?;
-            result.next_cursor = Some(encode_cursor(&query.prefix, &token));
+            result.next_cursor = Some(encode_cursor(&query.prefix, &next));
         }
         Ok(result)
     }
@@ -398,9 +400,13 @@ impl Store for S3Store {
         let deleted = self
             .retry(|| self.call(self.s3.delete_object(request.clone())))
             .await;
-        match deleted.map_err(|error| of_read(error, key, version)) {
+        match deleted {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
-            Err(error) => Err(error),
+            // A key or a version that S3 cannot hold is one that is not there.
+            Err(error) => match of_read(error, key, version) {
+                StoreError::NotFound => Ok(()),
+                error => Err(error),
+            },
         }
     }
 
@@ -559,11 +565,7 @@ fn of_read(error: StoreError, key: &ObjectKey, version: Option<&VersionId>) -> S
     match error {
         StoreError::InvalidKey(_) => StoreError::NotFound,
         StoreError::Malformed(_) if version.is_some() => StoreError::NotFound,
-        StoreError::Malformed(_) | StoreError::Refused(_) | StoreError::Unavailable(_)
-            if !key.is_portable() =>
-        {
-            StoreError::NotFound
-        }
+        StoreError::Malformed(_) if !key.is_portable() => StoreError::NotFound,
         other => other,
     }
 }

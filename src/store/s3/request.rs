@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt, TryFutureExt, stream};
 use rusoto_core::request::HttpResponse;
 use rusoto_core::signature::SignedRequest;
 use rusoto_core::{ByteStream, DispatchSignedRequest};
@@ -65,14 +65,18 @@ impl S3Store {
                         let mut request = build();
                         let sha = proof.add_to(&mut request);
                         set_gathered(&mut request, &blocks);
-                        self.send(request, sha)
+                        self.send(request, sha).map_err(meaning::of_unread)
                     })
                     .await?;
                 let crc64 = match proof {
                     Proof::Crc64(crc) => Some(crc),
                     Proof::Sha256(_) | Proof::Md5(_) => None,
                 };
-                Ok(Sent { response, crc64 })
+                Ok(Sent {
+                    response,
+                    crc64,
+                    md5: None,
+                })
             }
             Payload::Streamed { len, body } if check == Check::Crc64 => {
                 let mut request = build();
@@ -91,25 +95,23 @@ impl S3Store {
                 let crc = Arc::new(OnceLock::new());
                 let body = integrity::framed(body, len, Arc::clone(&crc));
                 set_stream(&mut request, body, integrity::framed_len(len));
-                let response = self.send(request, sign::UNSIGNED_TRAILER).await?;
-                let crc64 = crc.get().copied();
-                Ok(Sent { response, crc64 })
+                let sent = self.send(request, sign::UNSIGNED_TRAILER).await;
+                Ok(Sent {
+                    response: sent.map_err(meaning::of_unread)?,
+                    crc64: crc.get().copied(),
+                    md5: None,
+                })
             }
             Payload::Streamed { len, body } => {
                 let mut request = build();
-                let (body, md5) = integrity::hashed(body);
+                let (body, md5) = integrity::hashed(body, len);
                 set_stream(&mut request, body, len);
-                let response = self.send(request, sign::UNSIGNED).await?;
-                let sent = Sent {
-                    response,
+                let sent = self.send(request, sign::UNSIGNED).await;
+                Ok(Sent {
+                    response: sent.map_err(meaning::of_unread)?,
                     crc64: None,
-                };
-                match (sent.plain_md5(), md5.get()) {
-                    (Some(theirs), Some(ours)) if theirs != *ours => Err(StoreError::Corrupt(
-                        "the ETag is not the MD5 of what was sent".into(),
-                    )),
-                    _ => Ok(sent),
-                }
+                    md5: md5.get().cloned(),
+                })
             }
         }
     }
@@ -130,7 +132,7 @@ impl S3Store {
         };
         let build = || {
             let mut request = self.request("PUT", key);
-            self.add_attributes(&mut request, attributes);
+            self.add_attributes(&mut request, key, attributes);
             add_condition(&mut request, condition);
             request
         };
@@ -142,8 +144,10 @@ impl S3Store {
         };
         let streamed = repeatable.is_none();
         let mut sent = self.send_payload(payload, check, again, build).await;
+        // A 501 to a condition is about the condition.
         if check == Check::Crc64
             && let Err(error) = &sent
+            && !(error.is_unsupported() && *condition != Condition::None)
             && meaning::knows_no_checksum(error)
             && checks.fall_back(error)
             && let Some(blocks) = repeatable
@@ -155,29 +159,49 @@ impl S3Store {
         }
         let sent = sent.map_err(|error| of_condition(error, condition))?;
         let version = sent.header("x-amz-version-id").map(VersionId);
-        if let Some(unproven) = sent.unproven()
-            && checks.fall_back(&unproven)
-            && streamed
-        {
-            // It may hold the framing itself.
-            self.delete(key, version.as_ref()).await?;
-            return Err(unproven);
+        match sent.verdict() {
+            Ok(()) => {}
+            // It only does not say so, and what was sent was in no framing of ours.
+            Err(unproven @ StoreError::Unavailable(_))
+                if !streamed && checks.fall_back(&unproven) => {}
+            Err(wrong) => {
+                checks.fall_back(&wrong);
+                return Err(self.take_back(key, version.as_ref(), wrong).await);
+            }
         }
+        // Without it nobody knows what was stored: the nonce tells.
         let etag = sent
             .header("etag")
-            .ok_or_else(|| StoreError::Corrupt("S3 gave no ETag".into()))?;
+            .ok_or_else(|| StoreError::Unavailable("S3 gave no ETag".into()))?;
+        // S3 dates the object in the second in which it answers.
+        let date = sent
+            .header("date")
+            .and_then(|date| parse_http_date(&date).ok());
         Ok(ObjectMeta {
             key: key.as_str().to_owned(),
             size,
             etag: unquote(Some(etag)),
-            // S3 dates the object in the second in which it answers.
-            last_modified: match sent.header("date") {
-                Some(date) => parse_http_date(&date)?,
-                None => Utc::now(),
-            },
+            last_modified: date.unwrap_or_else(Utc::now),
             version_id: version,
             attributes: attributes.clone(),
         })
+    }
+
+    /// Removes what was stored and is not what was sent; returns why the write failed. Where it
+    /// cannot be removed that is nothing that a nonce may settle: it is there, and wrong.
+    async fn take_back(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+        wrong: StoreError,
+    ) -> StoreError {
+        match self.delete(key, version).await {
+            Ok(()) => wrong,
+            Err(error) => {
+                log::error!("an object that is not what was sent stays in S3: {wrong}; {error}");
+                StoreError::Corrupt(wrong.to_string().into())
+            }
+        }
     }
 
     /// S3 `CreateMultipartUpload`, with CRC-64 declared where that is in force.
@@ -192,7 +216,7 @@ impl S3Store {
         let call = |crc64: bool| async move {
             let mut request = self.request("POST", key);
             request.add_param("uploads", "");
-            self.add_attributes(&mut request, attributes);
+            self.add_attributes(&mut request, key, attributes);
             if crc64 {
                 request.add_header("x-amz-checksum-algorithm", "CRC64NVME");
                 request.add_header("x-amz-checksum-type", "FULL_OBJECT");
@@ -258,9 +282,7 @@ impl S3Store {
                 request
             })
             .await?;
-        if let Some(unproven) = sent.unproven() {
-            return Err(unproven);
-        }
+        sent.verdict()?;
         let etag = sent.header("etag");
         Ok(Part {
             number,
@@ -316,15 +338,26 @@ impl S3Store {
         outcome.map_err(|error| of_condition(error, condition))
     }
 
-    fn add_attributes(&self, request: &mut SignedRequest, attributes: &Attributes) {
+    fn add_attributes(
+        &self,
+        request: &mut SignedRequest,
+        key: &ObjectKey,
+        attributes: &Attributes,
+    ) {
         let settings = &self.settings;
+        // Temporary objects live for seconds and are read again: no class that bills them for a
+        // month, or that gives them back after hours.
+        let storage_class = settings
+            .storage_class
+            .as_ref()
+            .filter(|_| !key.is_internal());
+        request.add_optional_header("x-amz-storage-class", storage_class);
         for (name, value) in [
             ("content-type", &attributes.content_type),
             ("cache-control", &attributes.cache_control),
             ("content-language", &attributes.content_language),
             ("content-encoding", &attributes.content_encoding),
             ("x-amz-server-side-encryption", &settings.sse),
-            ("x-amz-storage-class", &settings.storage_class),
             ("x-amz-meta-upload-nonce", &attributes.nonce),
         ] {
             request.add_optional_header(name, value.as_ref());
@@ -335,10 +368,12 @@ impl S3Store {
     }
 }
 
-/// A body that S3 has taken.
+/// A body that S3 has taken, and what we know of it.
 struct Sent {
     response: HttpResponse,
     crc64: Option<u64>,
+    /// Of a stream without CRC-64, in lower hex.
+    md5: Option<String>,
 }
 
 impl Sent {
@@ -346,13 +381,22 @@ impl Sent {
         self.response.headers.get(name).cloned()
     }
 
-    /// Set when a CRC-64 was given and S3 does not say that it found the same.
-    fn unproven(&self) -> Option<StoreError> {
-        let ours = self.crc64?;
+    /// Fails with [`StoreError::Corrupt`] when S3 has something else than what was sent, and with
+    /// [`StoreError::Unavailable`] when it was given a CRC-64 and does not say that it found it.
+    fn verdict(&self) -> StoreResult<()> {
+        if let (Some(theirs), Some(ours)) = (self.plain_md5(), &self.md5)
+            && theirs != *ours
+        {
+            let text = "the ETag is not the MD5 of what was sent";
+            return Err(StoreError::Corrupt(text.into()));
+        }
+        let Some(ours) = self.crc64 else {
+            return Ok(());
+        };
         match self.header(TRAILER).as_deref().map(integrity::decode) {
-            Some(theirs) if theirs == Some(ours) => None,
-            Some(_) => Some(StoreError::Corrupt("S3 computed another CRC-64".into())),
-            None => Some(StoreError::Unavailable(
+            Some(theirs) if theirs == Some(ours) => Ok(()),
+            Some(_) => Err(StoreError::Corrupt("S3 computed another CRC-64".into())),
+            None => Err(StoreError::Unavailable(
                 "S3 did not confirm the CRC-64".into(),
             )),
         }
