@@ -40,6 +40,13 @@ pub enum Error {
         /// Most bytes taken.
         limit: u64,
     },
+    /// One request of a resumable upload brings more than may be brought at once.
+    AppendTooLarge {
+        /// Most bytes taken in one request.
+        limit: u64,
+    },
+    /// The body's length must be known beforehand: it cannot be held in memory.
+    LengthRequired,
     /// More entries than one answer or request holds.
     TooMany {
         /// What is too many, as a sentence.
@@ -155,6 +162,18 @@ impl Error {
                     detail: format!("At most {limit} bytes are taken."),
                 };
             }
+            Self::AppendTooLarge { limit } => {
+                return Problem {
+                    status: StatusCode::PAYLOAD_TOO_LARGE,
+                    code: "too_large",
+                    detail: format!("The most that one such request may bring is {limit} bytes."),
+                };
+            }
+            Self::LengthRequired => (
+                StatusCode::LENGTH_REQUIRED,
+                "length_required",
+                "A request of so large an upload needs a Content-Length.",
+            ),
             Self::Store(StoreError::TooLarge(_)) => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
@@ -389,6 +408,14 @@ impl Error {
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::LOCKED) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
         }
+        let limit = match self {
+            Self::TooLarge { limit } => Some(Limit("max-size", limit)),
+            Self::AppendTooLarge { limit } => Some(Limit("max-append-size", limit)),
+            _ => None,
+        };
+        if let Some(limit) = limit {
+            response.extensions_mut().insert(limit);
+        }
         response
     }
 
@@ -398,6 +425,11 @@ impl Error {
         matches!(self, Self::OffsetUnknown(_)) || self.problem().status.is_server_error()
     }
 }
+
+/// The limit that a request was over, for the header of the protocol that it spoke: the limit's name
+/// in `Upload-Limit`, and bytes. An extension of the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit(pub &'static str, pub u64);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -465,6 +497,8 @@ mod tests {
             (Error::TusChecksumMismatch, 460),
             (Error::PreconditionFailed, 412),
             (Error::TooLarge { limit: 1 }, 413),
+            (Error::AppendTooLarge { limit: 1 }, 413),
+            (Error::LengthRequired, 411),
             (Error::TooMany { detail: "" }, 413),
             (Error::UnsupportedMediaType { want: "x" }, 415),
             (Error::Store(StoreError::Range { size: 7 }), 416),

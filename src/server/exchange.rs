@@ -62,7 +62,7 @@ pub(super) async fn serve(
     let found = check_request(&request)
         .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
     let cors = Cors::of(&app.process.config.allowed_origins, request.headers());
-    let marks = Marks::of(&app, found.as_ref().ok(), request.headers());
+    let marks = Marks::of(found.as_ref().ok(), request.headers());
     let outcome = match found {
         Ok(route) => {
             log.route = route.name();

@@ -51,8 +51,12 @@ impl Budget {
     /// Room for a whole part of `size` bytes: what is free at once, else the next that comes
     /// free, in order of arrival.
     ///
-    /// Fails with [`Error::BudgetSpent`] after a short wait.
+    /// Fails with [`Error::BudgetSpent`] after a short wait, and at once for more than there ever
+    /// is: who waits first keeps all others from what comes free.
     pub async fn part(&self, size: usize) -> Result<Reservation, Error> {
+        if size > self.half {
+            return Err(Error::BudgetSpent);
+        }
         let bytes = u32::try_from(size).unwrap_or(u32::MAX);
         // Half of what streamable uploads use may be borrowed while it lies idle: they never wait.
         if self.blocks.available_permits() >= self.half / 2 + size
@@ -66,6 +70,12 @@ impl Budget {
             // The semaphore is never closed; without one there is no room either way.
             Ok(Err(_)) | Err(_) => Err(Error::BudgetSpent),
         }
+    }
+
+    /// Most bytes that one part may have room for.
+    #[must_use]
+    pub fn largest_part(&self) -> u64 {
+        self.half as u64
     }
 
     /// Bytes taken now.
@@ -167,6 +177,15 @@ mod tests {
         assert!(matches!(budget.part(500).await, Err(Error::BudgetSpent)));
         let (waited, ()) = tokio::join!(budget.part(500), async { drop(held) });
         assert!(waited.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_never_fit_is_refused_at_once_and_keeps_nobody_waiting() {
+        let budget = Budget::new(1000);
+        let _held = budget.part(400).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(budget.part(501).await, Err(Error::BudgetSpent)));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -2,13 +2,19 @@
 //! object like every upload in parts: what a killed process leaves of it is swept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::settle::nonce;
 use super::{Engine, Length, Upload, until};
 use crate::error::Error;
 use crate::store::{Attributes, Condition, ObjectKey, ObjectMeta};
+
+/// How long parts that are being copied are waited for when the copy is given up: 512 MiB at a
+/// usual pace inside S3.
+const LAND: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Makes `to` an object like the one that `source`, an answer of `Store::head` for `from`,
@@ -55,6 +61,11 @@ impl Engine {
             flight.land_all().await
         };
         let sent = until(stop, all_parts).await;
+        if sent.is_err() {
+            // The store goes on with what it was asked to copy, and what it copies after an abort
+            // stays.
+            while let Ok(Err(_)) = timeout(LAND, flight.land_all()).await {}
+        }
         self.end_parts(&upload, flight, state, sent).await
     }
 }

@@ -64,9 +64,11 @@ impl Flight {
         Ok(())
     }
 
-    /// Gives up the parts that are on their way.
-    pub(super) fn drop_all(&mut self) {
+    /// Gives up the parts that are on their way; whether there were any.
+    pub(super) fn drop_all(&mut self) -> bool {
+        let any = !self.sending.is_empty();
         self.sending.clear();
+        any
     }
 
     /// Waits for one part to be confirmed.

@@ -38,6 +38,9 @@ const ASK_BY_WRITING: u64 = 64 << 10;
 /// How long an answer is worth waiting for on which only the choice between 201 and 200 hangs.
 const ASK: Duration = Duration::from_secs(5);
 
+/// How long cleaning up may keep an answer back; what is left then is the sweeper's.
+const CLEAN_UP: Duration = Duration::from_secs(10);
+
 /// Makes objects of sources; one for each worker.
 #[derive(Clone)]
 pub struct Engine {

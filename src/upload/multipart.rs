@@ -8,14 +8,15 @@ use bytes::Bytes;
 use super::flight::Flight;
 use super::part::{Cutter, Gathered, Room};
 use super::resume::Plain;
-use super::{Engine, Stored, Upload, check_whole, stream_payload, total, until};
+use super::{CLEAN_UP, Engine, Stored, Upload, check_whole, stream_payload, total, until};
 use crate::config::MAX_PARTS;
 use crate::counters::Count;
 use crate::error::Error;
 use crate::store::{Multipart, ObjectMeta, StoreError, StoreResult};
 
-/// How long giving an upload up may take; what is left then is the sweeper's.
-const ABORT: Duration = Duration::from_secs(10);
+/// A part that is on its way when its upload is aborted may be stored all the same, so that the
+/// upload must be aborted again (S3 AbortMultipartUpload): so much later.
+const ABORT_AGAIN: Duration = Duration::from_millis(500);
 
 impl Engine {
     /// Stores an object in parts. `first` is a first part that is gathered already.
@@ -78,14 +79,18 @@ impl Engine {
         sent: Result<(), Error>,
     ) -> Result<ObjectMeta, Error> {
         // Parts still on their way are given up before the upload is.
-        flight.drop_all();
+        let under_way = flight.drop_all();
         let completed = match sent {
+            // Aborted by somebody else: never a 404 to who is writing.
+            Err(Error::Store(StoreError::NotFound)) => {
+                Err(StoreError::Conflict("the upload is gone".into()).into())
+            }
             Ok(()) => until(upload.stop, self.make_object(upload, &mut flight)).await,
             Err(error) => Err(error),
         };
         match completed {
             Ok(meta) => {
-                let removed = tokio::time::timeout(ABORT, state.remove()).await;
+                let removed = tokio::time::timeout(CLEAN_UP, state.remove()).await;
                 if removed.is_err() {
                     log::warn!("a state object stays until it is swept");
                 }
@@ -98,14 +103,20 @@ impl Engine {
                 self.counters.count(Count::Aborts);
                 let abort = async {
                     self.store.abort_multipart(&flight.multipart).await?;
+                    if under_way {
+                        tokio::time::sleep(ABORT_AGAIN).await;
+                        self.store.abort_multipart(&flight.multipart).await?;
+                    }
                     // Where it stays, the sweeper tries again.
                     state.remove().await;
                     Ok::<_, StoreError>(())
                 };
-                match tokio::time::timeout(ABORT, abort).await {
+                match tokio::time::timeout(CLEAN_UP, abort).await {
                     Ok(Ok(())) => {}
                     Ok(Err(failed)) => log::warn!("a failed upload could not be aborted: {failed}"),
-                    Err(_) => log::warn!("a failed upload could not be aborted within {ABORT:?}"),
+                    Err(_) => {
+                        log::warn!("a failed upload could not be aborted within {CLEAN_UP:?}");
+                    }
                 }
                 Err(error)
             }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
-use crate::error::Error;
+use crate::error::{Error, Limit};
 use crate::route::Route;
 use crate::upload::resume::{ALGORITHMS, Checksum, Finish, Guard, Open, Piece, Progress, UploadId};
 use crate::upload::{Expected, RequestBody, Source};
@@ -57,37 +57,38 @@ pub fn method<B>(route: Route<'_>, request: &Request<B>) -> Result<Method, Error
 /// What every answer on these routes has, failures too.
 pub struct Marks {
     tus: bool,
-    /// Set where a refusal for its size must say what size would do.
-    limit: Option<u64>,
+    /// Whether a refusal for its size must say what size would do, and one for its type what type.
+    ietf: bool,
 }
 
 impl Marks {
     /// Of a request with these headers on this route, if it has one.
     #[must_use]
-    pub fn of(app: &App, route: Option<&Route<'_>>, headers: &HeaderMap) -> Self {
+    pub fn of(route: Option<&Route<'_>>, headers: &HeaderMap) -> Self {
         let here = matches!(route, Some(Route::Uploads | Route::Resumable(_)));
         let tus = headers.contains_key(TUS_RESUMABLE);
         Self {
             tus: here && tus,
-            limit: (here && !tus).then(|| app.engine.max_size(None)),
+            ietf: here && !tus,
         }
     }
 
     /// Adds them.
     pub fn add_to(&self, response: &mut Response<Body>) {
         let status = response.status();
+        let limit = response.extensions_mut().remove::<Limit>();
         let headers = response.headers_mut();
         if self.tus {
             headers.insert(TUS_RESUMABLE, VERSION);
         }
-        if let Some(limit) = self.limit
-            && status == StatusCode::PAYLOAD_TOO_LARGE
+        if self.ietf
+            && let Some(Limit(name, bytes)) = limit
         {
-            let limit = format!("max-size={limit}");
+            let limit = format!("{name}={bytes}");
             headers.entry(UPLOAD_LIMIT).or_insert(text(&limit));
         }
         // RFC 5789 section 2.2.
-        if self.limit.is_some() && status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        if self.ietf && status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             headers.insert(ACCEPT_PATCH, HeaderValue::from_static(ietf::PARTIAL));
         }
     }

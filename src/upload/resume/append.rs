@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::super::flight::Flight;
 use super::super::part::Cutter;
-use super::super::total;
+use super::super::{CLEAN_UP, total};
 use super::piece::{Cut, CutCell, Finish, Piece, Progress, Until};
 use super::tails::{self, Tail};
 use super::take::{Rest, Taken};
@@ -164,7 +164,10 @@ impl Engine {
             tail.part < taken.parts || (tail.part == taken.parts && tail.length < rest)
         };
         let covered: Vec<Tail> = open.tails.iter().filter(covered).copied().collect();
-        tails::remove(&self.store, open.hash, &covered).await;
+        let removed = tails::remove(&self.store, open.hash, &covered);
+        if tokio::time::timeout(CLEAN_UP, removed).await.is_err() {
+            log::warn!("tails stay until their upload ends");
+        }
         match cut {
             None if finish == Finish::Now => Err(Error::InconsistentLength),
             None | Some(Cut::Stopped) => Ok(Progress::More { offset, whole }),

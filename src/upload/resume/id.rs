@@ -64,9 +64,15 @@ impl UploadId {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// What [`UploadId::encode`] gave; None for anything else.
+    /// What [`UploadId::encode`] gave for a key that may be written; None for anything else.
     #[must_use]
     pub fn decode(text: &str, rules: &KeyRules) -> Option<Self> {
+        let id = Self::decode_any(text, rules)?;
+        rules.writable(id.key.as_str()).is_ok().then_some(id)
+    }
+
+    /// The same for any key: an older version comes back under the key that it had.
+    pub(super) fn decode_any(text: &str, rules: &KeyRules) -> Option<Self> {
         if text.len() > MAX_TEXT {
             return None;
         }
@@ -87,7 +93,7 @@ impl UploadId {
             return None;
         }
         Some(Self {
-            key: rules.writable(str::from_utf8(key).ok()?).ok()?,
+            key: rules.readable(str::from_utf8(key).ok()?).ok()?,
             store_id: String::from_utf8(store_id.to_vec()).ok()?,
             nonce,
             begun: u64::from_be_bytes(begun),

@@ -44,7 +44,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-use super::{Engine, Length, Upload};
+use super::{CLEAN_UP, Engine, Length, Upload};
 use futures_util::stream;
 use tokio_util::sync::CancellationToken;
 
@@ -249,11 +249,13 @@ impl Engine {
             return Ok(Found::Done(Box::new(self.object_of(&id).await?)));
         };
         let hash = id.hash();
-        let (stored, parts, tails) = tokio::join!(
-            state::read(self.store.as_ref(), hash),
-            self.store.list_parts(&multipart),
-            tails::list(self.store.as_ref(), hash),
-        );
+        // The tails first: one that another request removes meanwhile is covered by a part that the
+        // later list has. The other way round neither would be seen, and the offset would go back.
+        let listed = async {
+            let tails = tails::list(self.store.as_ref(), hash).await;
+            (self.store.list_parts(&multipart).await, tails)
+        };
+        let (stored, (parts, tails)) = tokio::join!(state::read(self.store.as_ref(), hash), listed);
         let stored = match stored {
             Ok(stored) => stored,
             Err(StoreError::NotFound) => {
@@ -317,8 +319,12 @@ impl Engine {
             ..open.state().attributes.clone()
         };
         let meta = if parts.is_empty() {
-            // No list of parts may be empty.
-            let meta = self.put_empty(&open.id, &attributes).await?;
+            // No list of parts may be empty. It may be there already: another writer may have come
+            // since whoever made it did not live to clean up.
+            let meta = match self.object_of(&open.id).await {
+                Err(Error::NotFound) => self.put_empty(&open.id, &attributes).await?,
+                found => found?,
+            };
             if let Err(error) = self.store.abort_multipart(&open.multipart).await {
                 log::warn!("an upload without parts was not aborted: {error}");
                 return Ok(meta);
@@ -387,10 +393,14 @@ impl Engine {
         found.ok_or(Error::NotFound)
     }
 
-    /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's.
+    /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's: the
+    /// client waits for its answer.
     async fn clean_up(&self, hash: UploadHash) {
-        if let Err(error) = tails::remove_all(self.store.as_ref(), hash).await {
-            log::warn!("temporary objects stay until they are swept: {error}");
+        let removed = tails::remove_all(self.store.as_ref(), hash);
+        match tokio::time::timeout(CLEAN_UP, removed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::warn!("temporary objects stay until they are swept: {error}"),
+            Err(_) => log::warn!("temporary objects stay until they are swept"),
         }
     }
 }

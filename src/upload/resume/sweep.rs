@@ -18,6 +18,8 @@ use crate::store::{INTERNAL_PREFIX, KeyRules, ObjectKey, Store, StoreError, Stor
 
 /// Between sweeps at most. An expired upload costs storage and nothing else.
 const LONGEST: Duration = Duration::from_hours(1);
+/// Before the first one at most.
+const FIRST: Duration = Duration::from_mins(5);
 /// Between sweeps at least.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -29,8 +31,11 @@ pub async fn run(
     counters: &Counters,
 ) -> Infallible {
     let every = (expiry / 4).clamp(SHORTEST, LONGEST);
+    // Also a process that does not live long sweeps once.
+    let mut pause = every.min(FIRST);
     loop {
-        tokio::time::sleep(jitter(every)).await;
+        tokio::time::sleep(jitter(pause)).await;
+        pause = every;
         let swept = AssertUnwindSafe(sweep(store.as_ref(), &rules, expiry))
             .catch_unwind()
             .await;
@@ -68,6 +73,7 @@ pub(super) async fn sweep(
 ) -> StoreResult<usize> {
     let folder = format!("{INTERNAL_PREFIX}{}", state::FOLDER);
     let mut count = 0;
+    let mut failures = Failures::default();
     let mut group: Option<Group> = None;
     let mut cursor = None;
     loop {
@@ -94,7 +100,7 @@ pub(super) async fn sweep(
                 newest: object.last_modified,
             };
             if let Some(group) = group.replace(next) {
-                count += usize::from(visit(store, rules, expiry, &group).await?);
+                count += failures.note(visit(store, rules, expiry, &group).await)?;
             }
         }
         cursor = page.next_cursor;
@@ -103,9 +109,33 @@ pub(super) async fn sweep(
         }
     }
     if let Some(group) = group {
-        count += usize::from(visit(store, rules, expiry, &group).await?);
+        count += failures.note(visit(store, rules, expiry, &group).await)?;
     }
     Ok(count)
+}
+
+/// Failures one after the other at which a sweep is given up: it is the store that fails.
+const MAX_FAILURES: usize = 8;
+
+/// An upload that cannot be removed must not keep all those after it for ever.
+#[derive(Default)]
+struct Failures(usize);
+
+impl Failures {
+    fn note(&mut self, visited: StoreResult<bool>) -> StoreResult<usize> {
+        match visited {
+            Ok(removed) => {
+                self.0 = 0;
+                Ok(usize::from(removed))
+            }
+            Err(error) if self.0 + 1 < MAX_FAILURES => {
+                self.0 += 1;
+                log::warn!("an expired upload stays until the next sweep: {error}");
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Removes the group if its upload has expired; whether it was.
@@ -128,7 +158,12 @@ async fn visit(
     match found {
         Some(state) if !state.is_expired() => return Ok(false),
         Some(State { id, .. }) => {
-            if let Some(multipart) = UploadId::decode(&id, rules).and_then(|id| id.multipart()) {
+            let Some(id) = UploadId::decode_any(&id, rules) else {
+                // Of a newer version of the program, perhaps; it may name parts.
+                let text = format!("the state of {} names no upload", group.hash);
+                return Err(StoreError::Corrupt(text.into()));
+            };
+            if let Some(multipart) = id.multipart() {
                 store.abort_multipart(&multipart).await?;
             }
         }

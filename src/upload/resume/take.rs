@@ -80,6 +80,10 @@ impl Engine {
                 if parts >= MAX_PARTS {
                     return Err(Error::TooLarge { limit: start });
                 }
+                // Parts grow with the length that was told at creation.
+                if want > self.budget.largest_part() {
+                    return Err(Error::LengthRequired);
+                }
                 let work = self.gather_whole(cutter, want);
                 Gathered::Whole(flight.during(work).await?)
             };
@@ -169,17 +173,18 @@ impl Engine {
     /// The same bytes, once all of them are here and their source has ended as it should: where a
     /// checksum is wrong, none of them counts.
     ///
-    /// Fails with [`Error::TooLarge`] for more than a part, or where their number is not known.
+    /// Fails with [`Error::AppendTooLarge`] for more than a part, or than memory has room for, or
+    /// where their number is not known.
     pub async fn hold(
         &self,
         open: &Open,
         source: Source<'_>,
         length: Option<u64>,
     ) -> Result<Source<'static>, Error> {
-        let limit = open.id.part_size;
+        let limit = open.id.part_size.min(self.budget.largest_part());
         let length = length
             .filter(|&length| length <= limit)
-            .ok_or(Error::TooLarge { limit })?;
+            .ok_or(Error::AppendTooLarge { limit })?;
         let mut cutter = Cutter::new(source);
         let room = Room::Reserved(self.budget.part(length as usize).await?);
         let Gathered::Whole(blocks) = cutter.gather(length, room).await? else {
