@@ -1,5 +1,5 @@
-//! Asks the store in the background whether it answers, so that a readiness probe costs no call
-//! to it.
+//! What is done now and then: the store is asked whether it answers, so that a readiness probe
+//! costs no call to it, and memory that no upload needs any more is given back.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(super) async fn store(process: &Process, store: Arc<dyn Store>) -> Infallibl
             }
         }
         first = false;
+        // As good a moment as any other.
+        process.budget.rest();
         sleep(if up { WHEN_UP } else { WHEN_DOWN }).await;
     }
 }

@@ -1,7 +1,7 @@
 //! The byte budget of the process: what may wait in memory to become parts.
 //! Blocks carry their share of it and give it back when the last reader drops them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ pub struct Budget {
     blocks: Arc<Semaphore>,
     parts: Arc<Semaphore>,
     half: usize,
+    spares: Arc<Spares>,
 }
 
 impl Budget {
@@ -36,6 +37,10 @@ impl Budget {
             blocks: Arc::new(Semaphore::new(bytes - half)),
             parts: Arc::new(Semaphore::new(half)),
             half,
+            spares: Arc::new(Spares {
+                most: bytes / BLOCK_BYTES / 4,
+                blocks: Mutex::default(),
+            }),
         }
     }
 
@@ -45,7 +50,7 @@ impl Budget {
         let permit = Arc::clone(&self.blocks)
             .try_acquire_many_owned(u32::try_from(size).ok()?)
             .ok()?;
-        Some(Block::new(size, permit))
+        Some(Block::new(size, permit, &self.spares))
     }
 
     /// Room for a whole part of `size` bytes: what is free at once, else the next that comes
@@ -62,13 +67,28 @@ impl Budget {
         if self.blocks.available_permits() >= self.half / 2 + size
             && let Ok(permit) = Arc::clone(&self.blocks).try_acquire_many_owned(bytes)
         {
-            return Ok(Reservation(permit));
+            return Ok(self.reservation(permit));
         }
         let wait = Arc::clone(&self.parts).acquire_many_owned(bytes);
         match tokio::time::timeout(WAIT, wait).await {
-            Ok(Ok(permit)) => Ok(Reservation(permit)),
+            Ok(Ok(permit)) => Ok(self.reservation(permit)),
             // The semaphore is never closed; without one there is no room either way.
             Ok(Err(_)) | Err(_) => Err(Error::BudgetSpent),
+        }
+    }
+
+    fn reservation(&self, permit: OwnedSemaphorePermit) -> Reservation {
+        Reservation {
+            permit,
+            spares: Arc::clone(&self.spares),
+        }
+    }
+
+    /// Gives memory that is kept for the next blocks back to the system, if no upload has any. To be
+    /// called now and then.
+    pub fn rest(&self) {
+        if self.in_use() == 0 {
+            self.spares.drop_all();
         }
     }
 
@@ -86,65 +106,116 @@ impl Budget {
     }
 }
 
+/// The memory of whole blocks that are done with, for those that come next. Asking the system for
+/// each block, and faulting its pages in, was half of an upload's CPU seconds: 1.05 a GB without
+/// these and 0.60 with them, 1.28 and 0.66 with TLS to the store.
+struct Spares {
+    /// A quarter of the budget: more than a part of the default size, whose blocks come back all
+    /// at once.
+    most: usize,
+    blocks: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Spares {
+    fn take(&self) -> Option<Vec<u8>> {
+        self.lock().pop()
+    }
+
+    fn keep(&self, mut data: Vec<u8>) {
+        data.clear();
+        let mut blocks = self.lock();
+        if blocks.len() < self.most {
+            blocks.push(data);
+        }
+    }
+
+    fn drop_all(&self) {
+        let blocks = std::mem::take(&mut *self.lock());
+        drop(blocks);
+    }
+
+    /// A panic elsewhere leaves a list of blocks a list of blocks.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Room for a whole part, handed out block by block.
-pub struct Reservation(OwnedSemaphorePermit);
+pub struct Reservation {
+    permit: OwnedSemaphorePermit,
+    spares: Arc<Spares>,
+}
 
 impl Reservation {
     /// Room for one block of at most `size` bytes; None when all of it is handed out.
     pub fn block(&mut self, size: usize) -> Option<Block> {
-        let size = size.min(self.0.num_permits());
-        let permit = self.0.split(size).filter(|_| size > 0)?;
-        Some(Block::new(size, permit))
+        let size = size.min(self.permit.num_permits());
+        let permit = self.permit.split(size).filter(|_| size > 0)?;
+        Some(Block::new(size, permit, &self.spares))
     }
 }
 
 /// A block being filled.
 pub struct Block {
-    data: Vec<u8>,
+    filled: Filled,
     size: usize,
-    permit: OwnedSemaphorePermit,
 }
 
 impl Block {
-    fn new(size: usize, permit: OwnedSemaphorePermit) -> Self {
+    fn new(size: usize, permit: OwnedSemaphorePermit, spares: &Arc<Spares>) -> Self {
+        let spare = if size == BLOCK_BYTES {
+            spares.take()
+        } else {
+            None
+        };
         Self {
-            data: Vec::with_capacity(size),
+            filled: Filled {
+                data: spare.unwrap_or_else(|| Vec::with_capacity(size)),
+                _permit: permit,
+                spares: Arc::clone(spares),
+            },
             size,
-            permit,
         }
     }
 
     /// Copies what fits, cuts it from `chunk`, and says how many bytes that were.
     pub fn fill(&mut self, chunk: &mut Bytes) -> usize {
-        let count = chunk.len().min(self.size - self.data.len());
-        self.data.extend_from_slice(&chunk.split_to(count));
+        let count = chunk.len().min(self.size - self.filled.data.len());
+        self.filled.data.extend_from_slice(&chunk.split_to(count));
         count
     }
 
     /// Whether nothing more fits.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.data.len() == self.size
+        self.filled.data.len() == self.size
     }
 
     /// The bytes; they hold their share of the budget until the last clone is dropped.
     #[must_use]
     pub fn freeze(self) -> Bytes {
-        Bytes::from_owner(Filled {
-            data: self.data,
-            _permit: self.permit,
-        })
+        Bytes::from_owner(self.filled)
     }
 }
 
 struct Filled {
     data: Vec<u8>,
     _permit: OwnedSemaphorePermit,
+    spares: Arc<Spares>,
 }
 
 impl AsRef<[u8]> for Filled {
     fn as_ref(&self) -> &[u8] {
         &self.data
+    }
+}
+
+impl Drop for Filled {
+    fn drop(&mut self) {
+        // Only whole ones: the next who asks for a block gets one that never grows.
+        if self.data.capacity() == BLOCK_BYTES {
+            self.spares.keep(std::mem::take(&mut self.data));
+        }
     }
 }
 
@@ -177,6 +248,30 @@ mod tests {
         assert!(matches!(budget.part(500).await, Err(Error::BudgetSpent)));
         let (waited, ()) = tokio::join!(budget.part(500), async { drop(held) });
         assert!(waited.is_ok());
+    }
+
+    #[test]
+    fn a_whole_block_is_used_again_until_no_upload_has_any() {
+        let budget = Budget::new(8 * BLOCK_BYTES);
+        let filled = |byte: u8| {
+            let mut block = budget.block(BLOCK_BYTES).unwrap();
+            block.fill(&mut Bytes::from(vec![byte; BLOCK_BYTES]));
+            block.freeze()
+        };
+        let first = filled(1);
+        let place = first.as_ptr();
+        drop(first);
+        let second = filled(2);
+        assert_eq!(second.as_ptr(), place);
+        assert!(second.iter().all(|&byte| byte == 2) && second.len() == BLOCK_BYTES);
+        drop((second, filled(3)));
+        assert_eq!(budget.spares.lock().len(), 2);
+        let held = budget.block(1);
+        budget.rest();
+        assert_eq!(budget.spares.lock().len(), 2);
+        drop(held);
+        budget.rest();
+        assert_eq!(budget.spares.lock().len(), 0);
     }
 
     #[tokio::test(start_paused = true)]
