@@ -171,7 +171,8 @@ async fn a_copy_in_parts_that_nobody_waits_for_is_given_up_and_one_that_is_kille
     stop.cancel();
     let outcome = given_up.await;
     assert!(matches!(outcome, Err(Error::ShuttingDown)), "{outcome:?}");
-    assert_eq!((small.left().await.len(), small.open_uploads()), (1, 1));
+    // The store may go on with what it was asked to copy: the sweeper will look again.
+    assert_eq!((small.left().await.len(), small.open_uploads()), (2, 1));
 }
 
 /// Drives `work`, which must not end, until something has come about.

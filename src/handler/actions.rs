@@ -36,11 +36,12 @@ pub(super) async fn post<B>(
         return share::create(&app, &key, query, request.headers().get(HOST)).await;
     }
     let condition = conditions::of_write(request.headers())?;
-    // What has begun is brought to its end, also when the client goes, but for a copy in parts:
-    // that is given up.
+    // What has begun is brought to its end, also when the client goes: what is between us may be
+    // less patient than a large copy takes. Only the end of the process ends it.
+    let stop = app.process.phase.cut().child_token();
     let owned = Arc::clone(&app);
     if action == "restore" {
-        return to_the_end(&app, |stop| async move {
+        return to_the_end(&app, |_| async move {
             versions::restore(&owned, &key, VersionId(value), &condition, &stop).await
         })
         .await;
@@ -60,7 +61,7 @@ pub(super) async fn post<B>(
             "The target is the object itself. An older version comes back by ?restore=.",
         ));
     }
-    to_the_end(&app, |stop| async move {
+    to_the_end(&app, |_| async move {
         let source = owned.store.head(&key, version.as_ref()).await?;
         let copy = owned
             .engine

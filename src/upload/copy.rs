@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::settle::nonce;
-use super::{Engine, Length, Upload, until};
+use super::{CLEAN_UP, Engine, Length, Upload, until};
 use crate::error::Error;
 use crate::store::{Attributes, Condition, ObjectKey, ObjectMeta};
 
@@ -49,7 +49,7 @@ impl Engine {
         let create = self
             .store
             .begin_copy(from, source, to, &attributes, part_size);
-        let (mut flight, state) = self.begin_parts(create).await?;
+        let (mut flight, mut state) = self.begin_parts(create).await?;
         let all_parts = async {
             for number in 1..=source.size.div_ceil(part_size) as u32 {
                 let store = Arc::clone(&self.store);
@@ -62,9 +62,14 @@ impl Engine {
         };
         let sent = until(stop, all_parts).await;
         if sent.is_err() {
-            // The store goes on with what it was asked to copy, and what it copies after an abort
-            // stays.
+            // At once, as a process that ends has little time. But the store goes on with what it
+            // was asked to copy, and what it copies after an abort stays: so again in the end.
+            let abort = self.store.abort_multipart(&flight.multipart);
+            let _ = timeout(CLEAN_UP, abort).await;
             while let Ok(Err(_)) = timeout(LAND, flight.land_all()).await {}
+            if flight.is_busy() {
+                state.keep();
+            }
         }
         self.end_parts(&upload, flight, state, sent).await
     }

@@ -34,7 +34,7 @@ impl Flight {
 
     /// Waits for all parts that are on their way.
     pub(super) async fn land_all(&mut self) -> Result<(), Error> {
-        while !self.sending.is_empty() {
+        while self.is_busy() {
             self.land().await?;
         }
         Ok(())
@@ -64,9 +64,14 @@ impl Flight {
         Ok(())
     }
 
+    /// Whether parts are on their way.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
     /// Gives up the parts that are on their way; whether there were any.
     pub(super) fn drop_all(&mut self) -> bool {
-        let any = !self.sending.is_empty();
+        let any = self.is_busy();
         self.sending.clear();
         any
     }

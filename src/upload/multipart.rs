@@ -79,7 +79,9 @@ impl Engine {
         sent: Result<(), Error>,
     ) -> Result<ObjectMeta, Error> {
         // Parts still on their way are given up before the upload is.
-        let under_way = flight.drop_all();
+        let dropped = flight.drop_all();
+        // A part whose answer did not come may still be on its way inside the store.
+        let under_way = dropped || matches!(sent, Err(Error::Store(_) | Error::ShuttingDown));
         let completed = match sent {
             // Aborted by somebody else: never a 404 to who is writing.
             Err(Error::Store(StoreError::NotFound)) => {

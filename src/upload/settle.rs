@@ -79,8 +79,11 @@ impl Engine {
         // Another writer, or a delete, may have come after it.
         let past = match self.store.versions(key).await {
             Ok(past) => past,
-            // Whoever may not list versions cannot be told of them, now or later.
-            Err(StoreError::NotFound | StoreError::Refused(_)) => return Ok(None),
+            // Whoever may not list versions, or asks a store that has none, cannot be told of them,
+            // now or later.
+            Err(StoreError::NotFound | StoreError::Refused(_) | StoreError::Unsupported(_)) => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         };
         let versions = past.versions.iter().filter(|version| {

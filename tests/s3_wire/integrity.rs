@@ -1,8 +1,12 @@
 //! Checks of what S3 has stored: what is not what was sent does not stay.
 
-use cloud_portfolio::store::{Attributes, Condition, KeyRules, Payload, Store, StoreError};
+use cloud_portfolio::store::{
+    Attributes, Condition, KeyRules, Multipart, Payload, Store, StoreError,
+};
 
-use super::calls::{Call, LONG, STORED, UPLOAD, fake, gathered, key, open_with, outcome, streamed};
+use super::calls::{
+    Call, LONG, OBJECT, STORED, UPLOAD, fake, gathered, key, open_with, outcome, streamed, upload,
+};
 use crate::fake_s3::{FakeS3, answer, error};
 use crate::s3::assert_err;
 
@@ -12,6 +16,11 @@ const WRONG_CRC: &[(&str, &str)] = &[
     ("x-amz-version-id", "v1"),
 ];
 const NO_CRC: &[(&str, &str)] = &[("ETag", "\"5d41402abc4b2a76b9719d911017c592\"")];
+/// Of no bytes.
+const EMPTY: &[(&str, &str)] = &[
+    ("ETag", "\"d41d8cd98f00b204e9800998ecf8427e\""),
+    ("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
+];
 const WRONG_MD5: &[(&str, &str)] = &[("ETag", "\"00000000000000000000000000000000\"")];
 
 fn made(headers: &[(&str, &str)]) -> Vec<u8> {
@@ -34,6 +43,7 @@ async fn put(
 
 #[tokio::test]
 async fn an_object_that_is_not_what_was_sent_is_removed_again() {
+    let ours = answer(200, OBJECT, b"");
     let removed = answer(204, &[], b"");
     for (integrity, headers, payload) in [
         ("auto", WRONG_CRC, gathered()),
@@ -43,12 +53,18 @@ async fn an_object_that_is_not_what_was_sent_is_removed_again() {
         ("sha256", WRONG_MD5, streamed()),
         ("md5", WRONG_MD5, streamed()),
     ] {
-        let (fake, stored) = put(&[made(headers), removed.clone()], integrity, payload).await;
+        // The version that was just made, where the bucket keeps versions; else what is there, if
+        // it is still the same.
+        let versioned = headers.iter().any(|(_, value)| *value == "v1");
+        let mut answers = vec![made(headers)];
+        if !versioned {
+            answers.push(ours.clone());
+        }
+        answers.push(removed.clone());
+        let (fake, stored) = put(&answers, integrity, payload).await;
         assert_err!(stored, StoreError::Corrupt(_), "{integrity}");
         let last = fake.seen().pop().unwrap();
         assert_eq!(last.method, "DELETE", "{integrity}");
-        // The version that was just made, where the bucket keeps versions.
-        let versioned = headers.iter().any(|(_, value)| *value == "v1");
         assert_eq!(last.target.contains("versionId=v1"), versioned);
     }
 }
@@ -56,13 +72,21 @@ async fn an_object_that_is_not_what_was_sent_is_removed_again() {
 #[tokio::test]
 async fn a_stream_that_s3_did_not_check_may_have_its_framing_inside_and_does_not_stay() {
     for integrity in ["auto", "crc64nvme"] {
-        let answers = [made(NO_CRC), answer(204, &[], b"")];
+        let answers = [
+            made(NO_CRC),
+            answer(200, OBJECT, b""),
+            answer(204, &[], b""),
+        ];
         let (fake, stored) = put(&answers, integrity, streamed()).await;
         assert_err!(stored, StoreError::Unavailable(_), "{integrity}");
         assert_eq!(fake.seen().pop().unwrap().method, "DELETE");
     }
     // Where it cannot be removed nothing may take it for a lost answer.
-    let denied = [made(NO_CRC), error(403, "AccessDenied")];
+    let denied = [
+        made(NO_CRC),
+        answer(200, OBJECT, b""),
+        error(403, "AccessDenied"),
+    ];
     let (_fake, stored) = put(&denied, "auto", streamed()).await;
     assert_err!(stored, StoreError::Corrupt(_));
 }
@@ -71,10 +95,38 @@ async fn a_stream_that_s3_did_not_check_may_have_its_framing_inside_and_does_not
 async fn what_was_gathered_and_not_checked_stays_where_that_is_allowed() {
     let (_fake, stored) = put(&[made(NO_CRC)], "auto", gathered()).await;
     stored.unwrap();
-    let answers = [made(NO_CRC), answer(204, &[], b"")];
+    let answers = [
+        made(NO_CRC),
+        answer(200, OBJECT, b""),
+        answer(204, &[], b""),
+    ];
     let (fake, stored) = put(&answers, "crc64nvme", gathered()).await;
     assert_err!(stored, StoreError::Unavailable(_));
-    assert_eq!(fake.requests(), 2);
+    assert_eq!(fake.requests(), 3);
+}
+
+#[tokio::test]
+async fn what_another_writer_has_stored_since_is_not_removed() {
+    let mut theirs = OBJECT.to_vec();
+    theirs.push(("x-amz-meta-upload-nonce", "theirs"));
+    let answers = [made(NO_CRC), answer(200, &theirs, b"")];
+    let (fake, stored) = put(&answers, "auto", streamed()).await;
+    assert_err!(stored, StoreError::Unavailable(_));
+    assert_eq!(fake.seen().pop().unwrap().method, "HEAD");
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_what_was_sent_counts_for_nothing_when_the_upload_is_resumed() {
+    for (integrity, crc64, headers) in [("auto", true, WRONG_CRC), ("md5", false, WRONG_MD5)] {
+        let fake = fake(&[made(headers), made(EMPTY)]).await;
+        let store = open_with(&fake.endpoint, LONG, &[("S3_INTEGRITY", integrity)]);
+        let upload = Multipart { crc64, ..upload() };
+        let sent = store.upload_part(&upload, 1, streamed()).await;
+        assert_err!(sent, StoreError::Corrupt(_), "{integrity}");
+        let last = fake.seen().pop().unwrap();
+        assert_eq!((last.method.as_str(), last.body.len()), ("PUT", 0));
+        assert!(last.target.contains("partNumber=1"));
+    }
 }
 
 #[tokio::test]

@@ -165,8 +165,11 @@ impl S3Store {
             Err(unproven @ StoreError::Unavailable(_))
                 if !streamed && checks.fall_back(&unproven) => {}
             Err(wrong) => {
-                checks.fall_back(&wrong);
-                return Err(self.take_back(key, version.as_ref(), wrong).await);
+                if matches!(wrong, StoreError::Unavailable(_)) {
+                    checks.fall_back(&wrong);
+                }
+                let nonce = attributes.nonce.as_deref();
+                return Err(self.take_back(key, version, nonce, wrong).await);
             }
         }
         // Without it nobody knows what was stored: the nonce tells.
@@ -192,10 +195,23 @@ impl S3Store {
     async fn take_back(
         &self,
         key: &ObjectKey,
-        version: Option<&VersionId>,
+        version: Option<VersionId>,
+        nonce: Option<&str>,
         wrong: StoreError,
     ) -> StoreError {
-        match self.delete(key, version).await {
+        let removed = async {
+            let version = match version {
+                Some(version) => Some(version),
+                // Another writer may have come since: only what is ours is removed.
+                None => match self.head(key, None).await {
+                    Ok(now) if now.attributes.nonce.as_deref() == nonce => now.version_id,
+                    Ok(_) | Err(StoreError::NotFound) => return Ok(()),
+                    Err(error) => return Err(error),
+                },
+            };
+            self.delete(key, version.as_ref()).await
+        };
+        match removed.await {
             Ok(()) => wrong,
             Err(error) => {
                 log::error!("an object that is not what was sent stays in S3: {wrong}; {error}");
@@ -282,7 +298,18 @@ impl S3Store {
                 request
             })
             .await?;
-        sent.verdict()?;
+        if let Err(wrong) = sent.verdict() {
+            if size > 0 {
+                // It would count when the upload is resumed, and no call removes one part: an empty
+                // one in its place ends the run of full parts.
+                let nothing = Payload::Gathered(Vec::new());
+                let emptied = Box::pin(self.put_part(multipart, number, nothing)).await;
+                if let Err(error) = emptied {
+                    log::error!("a part that is not what was sent stays in S3: {wrong}; {error}");
+                }
+            }
+            return Err(wrong);
+        }
         let etag = sent.header("etag");
         Ok(Part {
             number,

@@ -181,6 +181,7 @@ pub(in crate::upload) struct Plain {
     store: Arc<dyn Store>,
     hash: UploadHash,
     version: Option<VersionId>,
+    kept: bool,
 }
 
 impl Plain {
@@ -212,11 +213,20 @@ impl Plain {
             store,
             hash,
             version,
+            kept: false,
         })
+    }
+
+    /// Leaves it to the sweeper: there may be parts later.
+    pub(in crate::upload) fn keep(&mut self) {
+        self.kept = true;
     }
 
     /// Removes it: the upload has ended. What stays is the sweeper's.
     pub(in crate::upload) async fn remove(self) {
+        if self.kept {
+            return;
+        }
         let key = key(self.hash);
         if let Err(error) = self.store.delete(&key, self.version.as_ref()).await {
             log::warn!("a state object stays until it is swept: {error}");

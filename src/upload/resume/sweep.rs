@@ -114,7 +114,7 @@ pub(super) async fn sweep(
     Ok(count)
 }
 
-/// Failures one after the other at which a sweep is given up: it is the store that fails.
+/// Passing failures with no success between at which a sweep is given up: the store is down.
 const MAX_FAILURES: usize = 8;
 
 /// An upload that cannot be removed must not keep all those after it for ever.
@@ -128,8 +128,9 @@ impl Failures {
                 self.0 = 0;
                 Ok(usize::from(removed))
             }
-            Err(error) if self.0 + 1 < MAX_FAILURES => {
-                self.0 += 1;
+            // One that lasts says nothing of the others.
+            Err(error) if !error.is_transient() || self.0 + 1 < MAX_FAILURES => {
+                self.0 += usize::from(error.is_transient());
                 log::warn!("an expired upload stays until the next sweep: {error}");
                 Ok(0)
             }
