@@ -34,7 +34,15 @@ fn serve() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return faulty(&faults),
     };
-    logging::start(&config.log_filter);
+    if let Err(error) = logging::start(&config.log_filter) {
+        return fail(1, &format!("cannot log: {error}"));
+    }
+    let code = run(config);
+    logging::flush();
+    code
+}
+
+fn run(config: Config) -> ExitCode {
     let started = || -> Result<Server, Box<dyn std::error::Error>> {
         let process = Process::new(config)?;
         let backend = Backend::new(&process.config, &process.counters)?;

@@ -16,6 +16,7 @@
 use std::borrow::Cow;
 
 use hyper::Method;
+use log::Level;
 use percent_encoding::percent_decode_str;
 
 use crate::error::Error;
@@ -45,6 +46,16 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
+    /// What level its requests are logged at. Probes come every few seconds for ever: only who looks
+    /// for them sees them.
+    #[must_use]
+    pub fn log_level(self) -> Level {
+        match self {
+            Self::Health | Self::Ready => Level::Debug,
+            _ => Level::Info,
+        }
+    }
+
     /// The route as logs name it: never the raw path, which the client chooses.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -20,6 +20,7 @@ mod zip;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
@@ -162,7 +163,11 @@ fn redirect(app: &App) -> Response<Body> {
 /// A JSON answer. It describes a moment, so nothing may keep it.
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     // Only maps with keys that are no text can fail to serialise, and there are none here.
-    let text = serde_json::to_vec(value).unwrap_or_default();
+    json_text(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// A JSON answer of this text.
+fn json_text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -16,6 +16,7 @@ use hyper::header::{
     CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use log::Level;
 
 use super::io::InService;
 use crate::app::App;
@@ -49,6 +50,7 @@ pub(super) async fn serve(
         id: request_id(&app, request.headers()),
         method: request.method().clone(),
         route: "-",
+        level: Level::Info,
         status: CLIENT_CLOSED,
         received: Arc::clone(&received),
         sent: 0,
@@ -66,6 +68,7 @@ pub(super) async fn serve(
     let outcome = match found {
         Ok(route) => {
             log.route = route.name();
+            log.level = route.log_level();
             let meant = resumable::method(route, &request);
             let answer = async {
                 if let Some(answer) = cors.preflight(&request) {
@@ -166,6 +169,7 @@ struct Log {
     id: String,
     method: Method,
     route: &'static str,
+    level: Level,
     status: StatusCode,
     received: Arc<AtomicU64>,
     sent: u64,
@@ -178,8 +182,9 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.in_service.end();
         let cut = if self.complete { "" } else { " cut=true" };
-        log::info!(
+        log::log!(
             target: "access",
+            self.level,
             "id={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
             self.id,
             self.method,
