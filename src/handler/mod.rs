@@ -32,8 +32,30 @@ use crate::body::Body;
 use crate::error::Error;
 use crate::route::{self, Query, Route};
 
-/// Answers a request whose route takes its method. Body bytes are added to `received` as they
-/// are read. The method may be another than the request's: see [`resumable::method`].
+/// The answer to a request that waits for nothing: most of what comes, which then has no part in the
+/// state machines of all the rest.
+#[must_use]
+pub fn at_once(
+    app: &App,
+    route: Route<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Response<Body>> {
+    match route {
+        Route::Asset(asset) => Some(assets::respond(asset, headers, *method == Method::HEAD)),
+        Route::Base => Some(redirect(app)),
+        Route::Health => Some(health::live(app)),
+        Route::Ready => Some(health::ready(app)),
+        Route::Uploads | Route::Resumable(_) if *method == Method::OPTIONS => {
+            Some(resumable::options(app, route))
+        }
+        _ => None,
+    }
+}
+
+/// Answers a request whose route takes its method, and that is not answered [`at_once`]. Body bytes
+/// are added to `received` as they are read. The method may be another than the request's: see
+/// [`resumable::method`].
 pub async fn handle(
     app: Arc<App>,
     route: Route<'_>,
@@ -42,27 +64,17 @@ pub async fn handle(
     received: Arc<AtomicU64>,
 ) -> Result<Response<Body>, Error> {
     match route {
-        Route::Asset(asset) => Ok(assets::respond(
-            asset,
-            request.headers(),
-            method == Method::HEAD,
-        )),
-        Route::Base => Ok(redirect(&app)),
-        Route::Health => Ok(health::live(&app)),
-        Route::Ready => Ok(health::ready(&app)),
+        // Answered already.
+        Route::Asset(_) | Route::Base | Route::Health | Route::Ready => Err(Error::NotFound),
         Route::Upload => {
             let form = |stop| upload::form(Arc::clone(&app), request, received, stop);
             to_the_end(&app, form).await
         }
         Route::Uploads => {
-            if method == Method::OPTIONS {
-                return Ok(resumable::options(&app, route));
-            }
             let create = |stop| resumable::create(Arc::clone(&app), request, received, stop);
             to_the_end(&app, create).await
         }
         Route::Resumable(id) => match method {
-            Method::OPTIONS => Ok(resumable::options(&app, route)),
             Method::HEAD => resumable::status(&app, id, request.headers()).await,
             method => {
                 let id = id.to_owned();

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::handler;
 use crate::handler::cors::Cors;
 use crate::handler::resumable::{self, Marks};
-use crate::route;
+use crate::route::{self, Route};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -69,19 +69,26 @@ pub(super) async fn serve(
         Ok(route) => {
             log.route = route.name();
             log.level = route.log_level();
-            let meant = resumable::method(route, &request);
-            let answer = async {
-                if let Some(answer) = cors.preflight(&request) {
-                    return Ok(answer);
+            let checked = resumable::method(route, &request)
+                .and_then(|meant| route.check(&meant).map(|()| meant));
+            let headers = request.headers();
+            match (cors.preflight(&request), checked) {
+                (Some(answer), _) => Ok(answer),
+                (None, Err(error)) => Err(error),
+                (None, Ok(meant)) => {
+                    if let Some(answer) = at_once(&app, route, &meant, headers) {
+                        answer
+                    } else {
+                        let work =
+                            handler::handle(Arc::clone(&app), route, meant, request, received);
+                        // Apart, because hyper moves this whole future with each request.
+                        AssertUnwindSafe(Box::pin(work))
+                            .catch_unwind()
+                            .await
+                            .unwrap_or(Err(Error::Panicked))
+                    }
                 }
-                let meant = meant?;
-                route.check(&meant)?;
-                handler::handle(Arc::clone(&app), route, meant, request, received).await
-            };
-            AssertUnwindSafe(answer)
-                .catch_unwind()
-                .await
-                .unwrap_or(Err(Error::Panicked))
+            }
         }
         Err(error) => Err(error),
     };
@@ -116,6 +123,17 @@ pub(super) async fn serve(
     log.status = response.status();
     log.complete = response.body().is_end_stream();
     Ok(response.map(|body| Tracked { body, log }))
+}
+
+fn at_once(
+    app: &App,
+    route: Route<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Result<Response<Body>, Error>> {
+    let answer = || handler::at_once(app, route, method, headers);
+    std::panic::catch_unwind(AssertUnwindSafe(answer))
+        .map_or(Some(Err(Error::Panicked)), |answer| answer.map(Ok))
 }
 
 /// What every request must have, whatever its route.
