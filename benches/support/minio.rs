@@ -14,32 +14,47 @@ pub struct Minio {
 
 impl Minio {
     pub fn start() -> Self {
+        Self::try_start().expect("a MinIO")
+    }
+
+    /// The last line that `scripts/minio` says when there is none.
+    pub fn try_start() -> Result<Self, String> {
         let state = tempfile::tempdir().expect("a directory");
-        let printed = script(state.path(), "start");
+        let printed = script(state.path(), "start")?;
         // Lines like `export NAME=value`.
         let setting = |line: &str| {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
             Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         };
-        Self {
+        Ok(Self {
             settings: printed.lines().filter_map(setting).collect(),
             state,
-        }
+        })
+    }
+
+    pub fn pid(&self) -> u32 {
+        let text = std::fs::read_to_string(self.state.path().join("minio/pid"));
+        text.expect("a pid").trim().parse().expect("a pid")
     }
 }
 
 impl Drop for Minio {
     fn drop(&mut self) {
-        script(self.state.path(), "stop");
+        if let Err(why) = script(self.state.path(), "stop") {
+            eprintln!("scripts/minio stop: {why}");
+        }
     }
 }
 
-fn script(state: &Path, what: &str) -> String {
+fn script(state: &Path, what: &str) -> Result<String, String> {
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio"))
         .arg(what)
         .env("MINIO_STATE", state.join("minio"))
         .output()
         .expect("scripts/minio");
-    assert!(output.status.success(), "scripts/minio {what} failed");
-    String::from_utf8(output.stdout).expect("text")
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().unwrap_or("it failed").to_owned())
 }
