@@ -6,7 +6,9 @@ use super::figures;
 mod compare;
 mod json;
 mod markdown;
+mod numbers;
 mod plot;
+mod sheet;
 mod table;
 
 pub use compare::compare;
