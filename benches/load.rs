@@ -23,5 +23,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     load::interrupt::listen();
-    load::main(std::env::args_os())
+    ExitCode::from(load::main(std::env::args_os()))
 }

@@ -9,14 +9,14 @@
 mod args;
 mod client;
 mod elsewhere;
-mod figures;
+pub mod figures;
 mod goals;
 pub mod interrupt;
 mod machine;
 mod peers;
 mod process;
 mod progress;
-mod report;
+pub mod report;
 mod rounds;
 mod scenarios;
 mod sign;
@@ -24,7 +24,6 @@ mod stage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use args::{Args, Command, Elsewhere};
@@ -36,32 +35,35 @@ use stage::{Effort, Stage};
 const FULL: (usize, f64) = (5, 0.8);
 const QUICK: (usize, f64) = (1, 0.25);
 
-/// The harness, with the program's name as first argument.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Cores that others may have had meanwhile without a word about it: the system's own daemons.
+const MOST_OTHERS: f64 = 0.1;
+
+/// The harness, with the program's name as first argument; its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     match args::parse(arguments) {
         Err(why) => {
             eprintln!("load: {why}; see --help");
-            ExitCode::from(64)
+            64
         }
         Ok(Command::Help) => {
             print!("{}", args::HELP);
-            ExitCode::SUCCESS
+            0
         }
         Ok(Command::List) => {
             for plan in scenarios::all() {
                 println!("{:<24} {}", plan.name, plan.what);
             }
-            ExitCode::SUCCESS
+            0
         }
         Ok(Command::Run(args)) => match run(&args) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(Fault::Arguments(why)) => {
                 eprintln!("load: {why}");
-                ExitCode::from(64)
+                64
             }
             Err(Fault::Run(why)) => {
                 eprintln!("load: {why}");
-                ExitCode::FAILURE
+                1
             }
         },
     }
@@ -102,7 +104,7 @@ fn run(args: &Args) -> Result<(), Fault> {
         None => Vec::new(),
     };
     if let Some(path) = &args.results {
-        std::fs::write(path, report::results_markdown(&run, &plots))?;
+        std::fs::write(path, report::results_markdown(&run, &plots, path))?;
     }
     print!("{}", report::table(&run));
     if let Some(earlier) = earlier {
@@ -148,6 +150,10 @@ fn on_loopback(args: &Args, plans: &[Plan]) -> Run {
         }
     }
     progress.end();
+    let others = stage.others.cores();
+    if others > MOST_OTHERS {
+        eprintln!("others had {others:.2} cores of this machine meanwhile: measure again without");
+    }
     Run {
         command: args.typed.clone(),
         begun,

@@ -168,6 +168,16 @@ pub fn own_cpu_seconds(name: &str) -> (f64, f64) {
     (cpu_seconds("/proc/self/stat"), named.sum())
 }
 
+/// CPU seconds of all processes of the machine, and of whoever took its cores from it
+/// (`/proc/stat`: all but `idle` and `iowait`, and but guests, who are in `user` already).
+pub fn machine_cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or("").split_whitespace().skip(1);
+    let ticks: Vec<u64> = fields.filter_map(|field| field.parse().ok()).collect();
+    let busy = ticks.iter().take(8).sum::<u64>() - ticks.iter().skip(3).take(2).sum::<u64>();
+    busy as f64 / 100.0
+}
+
 /// A field of a `stat` file, counted from the one after the name: the name may have spaces in it.
 fn stat(path: &str, at: usize) -> Option<u64> {
     let stat = fs::read_to_string(path).ok()?;

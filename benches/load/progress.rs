@@ -1,9 +1,12 @@
 //! What is going on, for who waits: a bar on a terminal, else a line for each scenario.
 
+use std::time::Instant;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 pub struct Progress {
     bar: ProgressBar,
+    begun: Instant,
 }
 
 impl Progress {
@@ -12,12 +15,15 @@ impl Progress {
         let style =
             ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {prefix} {msg}");
         bar.set_style(style.expect("a template"));
-        Self { bar }
+        Self {
+            bar,
+            begun: Instant::now(),
+        }
     }
 
     pub fn begin(&self, scenario: &'static str, steps: usize) {
         if self.bar.is_hidden() {
-            eprintln!("{scenario}");
+            eprintln!("{:>6.1} s {scenario}", self.begun.elapsed().as_secs_f64());
         }
         self.bar.set_position(0);
         self.bar.set_length(steps as u64);

@@ -8,7 +8,7 @@ use super::client::{Meter, Outcome, latency};
 use super::figures::{Measured, Missing, Round, Sample, Scenario, Throttled, Unit};
 use super::peers::Program;
 use super::peers::store::Store;
-use super::process::{Tree, own_cpu_seconds};
+use super::process::{Tree, machine_cpu_seconds, own_cpu_seconds};
 use super::scenarios::Plan;
 use super::stage::Stage;
 use super::{interrupt, progress::Progress};
@@ -17,6 +17,20 @@ use crate::bench::discard;
 
 /// Between two looks at a program's memory.
 const SAMPLE: Duration = Duration::from_millis(100);
+
+/// What those took of the machine who are no part of the run.
+#[derive(Debug, Default)]
+pub struct Others {
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+impl Others {
+    /// Cores that they had, on average.
+    pub fn cores(&self) -> f64 {
+        self.cpu_seconds / self.seconds.max(1e-9)
+    }
+}
 
 /// One program in a scenario, and how it is made to do the work.
 pub struct Contender {
@@ -28,19 +42,19 @@ pub struct Contender {
     /// That limits it.
     pub group: Option<Rc<Cgroup>>,
     /// What comes before a round and is not measured.
-    pub prepare: Option<Work<()>>,
+    pub prepare: Option<Box<dyn FnMut() -> Result<(), String>>>,
     /// A round's work. What it leaves at None is filled in by who watches.
-    pub run: Work<Round>,
+    pub run: Work,
 }
 
-pub type Work<T> = Box<dyn FnMut(&Meter) -> Result<T, String>>;
+pub type Work = Box<dyn FnMut(&Meter) -> Result<Round, String>>;
 
 impl Contender {
     pub fn new(
         peer: &str,
         program: Option<Rc<Program>>,
         store: Option<Rc<Store>>,
-        run: Work<Round>,
+        run: Work,
     ) -> Self {
         Self {
             peer: peer.to_owned(),
@@ -73,7 +87,7 @@ pub fn play(plan: &Plan, stage: &mut Stage, progress: &Progress) -> Scenario {
             if interrupt::requested() || failed.iter().any(|missing| missing.peer == peer) {
                 continue;
             }
-            match watch(contender, plan.unit) {
+            match watch(contender, plan.unit, &mut stage.others) {
                 Ok(round) => measured.rounds.push(round),
                 Err(why) => failed.push(Missing { peer, why }),
             }
@@ -92,11 +106,11 @@ pub fn play(plan: &Plan, stage: &mut Stage, progress: &Progress) -> Scenario {
 }
 
 /// One round of one program.
-fn watch(contender: &mut Contender, unit: Unit) -> Result<Round, String> {
-    let meter = Meter::default();
+fn watch(contender: &mut Contender, unit: Unit, others: &mut Others) -> Result<Round, String> {
     if let Some(prepare) = &mut contender.prepare {
-        prepare(&meter)?;
+        prepare()?;
     }
+    let meter = Meter::default();
     let tree = contender.program.as_ref().map(|program| program.tree());
     if let Some(tree) = &tree {
         tree.reset_peak();
@@ -105,17 +119,28 @@ fn watch(contender: &mut Contender, unit: Unit) -> Result<Round, String> {
     let store = contender.store.clone();
     let cpu = || {
         let (own, discard) = own_cpu_seconds(discard::THREADS);
+        let program = tree.as_ref().map(Tree::cpu_seconds);
+        let store = store.as_ref().map(|store| store.cpu_seconds());
+        let client = own - discard;
+        let known = client + program.unwrap_or(0.0) + store.unwrap_or(0.0);
         Cpu {
-            program: tree.as_ref().map(Tree::cpu_seconds),
-            store: store.as_ref().map(|store| store.cpu_seconds()),
-            client: own - discard,
+            program,
+            store,
+            client,
+            others: machine_cpu_seconds() - known,
         }
     };
     let group = contender.group.clone();
     let throttled = group.as_ref().map(|group| group.throttled());
+    let begun = Instant::now();
     let before = cpu();
     let (ran, samples) = sampled(&meter, tree.as_ref(), unit, || (contender.run)(&meter));
     let after = cpu();
+    // Where neither is known, the program comes and goes within the round.
+    if tree.is_some() || store.is_some() {
+        others.seconds += begun.elapsed().as_secs_f64();
+        others.cpu_seconds += after.others - before.others;
+    }
     let mut round = ran?;
     let most = samples
         .iter()
@@ -143,6 +168,7 @@ struct Cpu {
     program: Option<f64>,
     store: Option<f64>,
     client: f64,
+    others: f64,
 }
 
 /// Does `work`, and looks on meanwhile.

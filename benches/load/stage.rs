@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::figures::Missing;
 use super::peers::store::Store;
 use super::peers::{Program, Start, flask, nginx, portfolio};
+use super::rounds::Others;
 use crate::bench::cgroup::Cgroup;
 
 /// A pod's limits, those of a small deployment.
@@ -36,6 +37,7 @@ pub struct Stage {
     pub binary: PathBuf,
     pub effort: Effort,
     pub missing: Vec<Missing>,
+    pub others: Others,
     /// Whether programs are started under a pod's limits, each in a group of its own.
     pub limited: bool,
     groups: usize,
@@ -50,6 +52,7 @@ impl Stage {
             binary,
             effort,
             missing: Vec::new(),
+            others: Others::default(),
             limited: false,
             groups: 0,
             stores: HashMap::new(),

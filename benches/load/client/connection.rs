@@ -148,13 +148,13 @@ impl Connection {
             },
             Framing::ToTheEnd => {
                 answer.closes = true;
-                while self.fill_or_end().await? {
-                    let piece = &self.buffer[self.taken..self.filled];
-                    answer.body_bytes += piece.len() as u64;
-                    if let Some(body) = &mut body {
-                        body.extend_from_slice(piece);
+                loop {
+                    let there = (self.filled - self.taken) as u64;
+                    self.take(there, &mut body).await?;
+                    answer.body_bytes += there;
+                    if !self.fill_or_end().await? {
+                        break;
                     }
-                    self.taken = self.filled;
                 }
             }
         }
@@ -261,4 +261,71 @@ impl Connection {
 
 fn odd(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{what} is not HTTP"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    /// What one GET makes of an answer that is written as it stands, and of its end.
+    fn received(answer: &'static [u8]) -> io::Result<(Answer, Vec<u8>)> {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            stream.write_all(answer).unwrap();
+        });
+        let received = super::super::runtime().block_on(async {
+            let mut connection = Connection::open(&Target::loopback(port)).await?;
+            let mut message = Message::default();
+            message.get("test", "/", "");
+            let mut body = Vec::new();
+            let answer = connection.exchange(&message, Some(&mut body)).await?;
+            Ok((answer, body))
+        });
+        server.join().unwrap();
+        received
+    }
+
+    #[test]
+    fn a_body_ends_where_its_framing_says() {
+        let of = |answer| {
+            let (answer, body) = received(answer).unwrap();
+            assert_eq!(answer.body_bytes, body.len() as u64);
+            (
+                answer.status,
+                answer.closes,
+                String::from_utf8(body).unwrap(),
+            )
+        };
+        assert_eq!(
+            of(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcd"),
+            (200, false, "abc".into())
+        );
+        assert_eq!(
+            of(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x\r\nab\r\n1\r\nc\r\n0\r\nT: v\r\n\r\n"),
+            (200, false, "abc".into())
+        );
+        assert_eq!(of(b"HTTP/1.1 404 No\r\n\r\nabc"), (404, true, "abc".into()));
+        assert_eq!(
+            of(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
+            (204, true, String::new())
+        );
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_an_error() {
+        for answer in [
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"[..],
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
+            b"HTTP/1.1 200",
+            b"what\r\n\r\n",
+        ] {
+            assert!(received(answer).is_err());
+        }
+    }
 }

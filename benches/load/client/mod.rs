@@ -3,7 +3,7 @@
 //! for others to say; here is how often and how long, and how the answers are counted.
 
 mod connection;
-mod in_turn;
+mod held;
 mod message;
 mod outcome;
 mod pace;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use connection::{Answer, Connection, Target};
-pub use in_turn::InTurn;
+pub use held::Held;
 pub use message::{Message, noise_crc64};
 pub use outcome::{Meter, Outcome, latency};
 use pace::Pace;

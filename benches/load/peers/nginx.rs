@@ -97,6 +97,8 @@ http {{
       proxy_http_version 1.1;
       proxy_request_buffering off;
       proxy_buffering off;
+      proxy_buffer_size 64k;
+      client_body_buffer_size 64k;
       proxy_set_header Host {host};
       proxy_set_header Connection "";
 "#
