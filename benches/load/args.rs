@@ -35,6 +35,7 @@ OF A SERVICE THAT RUNS ELSEWHERE; what is stored there is deleted at the end
 
 EXIT CODES
   0 measured, whatever the goals say   1 could not measure   64 faulty arguments
+  130 interrupted; what was measured until then is reported
 ";
 
 /// What to do.

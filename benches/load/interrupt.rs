@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
+/// What a shell makes of a program that SIGINT ended.
+pub const EXIT: u8 = 130;
 /// Signals come to the process, so there is one for it.
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
@@ -24,7 +26,7 @@ pub fn listen() {
                     _ = terminate.recv() => {}
                 }
                 if REQUESTED.swap(true, Ordering::Relaxed) {
-                    std::process::exit(130);
+                    std::process::exit(EXIT.into());
                 }
                 eprintln!("stopping what was started; once more to leave it");
             }

@@ -61,6 +61,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
                 eprintln!("load: {why}");
                 64
             }
+            Err(Fault::Interrupted) => interrupt::EXIT,
             Err(Fault::Run(why)) => {
                 eprintln!("load: {why}");
                 1
@@ -72,6 +73,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 enum Fault {
     Arguments(String),
     Run(String),
+    /// What was measured until then is reported all the same.
+    Interrupted,
 }
 
 impl From<std::io::Error> for Fault {
@@ -111,6 +114,9 @@ fn run(args: &Args) -> Result<(), Fault> {
         print!("{}", report::compare(&earlier, &run));
     }
     println!("the figures are in {}", json.display());
+    if interrupt::requested() {
+        return Err(Fault::Interrupted);
+    }
     Ok(())
 }
 

@@ -35,16 +35,17 @@ impl Others {
 /// One program in a scenario, and how it is made to do the work.
 pub struct Contender {
     pub peer: String,
+    /// What comes before a round and is not measured.
+    pub prepare: Option<Box<dyn FnMut() -> Result<(), String>>>,
+    /// A round's work. What it leaves at None is filled in by who watches.
+    pub run: Work,
     /// None where the harness itself does the work, or where each round starts another process.
+    /// After the work, which may hold connections that would keep the program from ending.
     pub program: Option<Rc<Program>>,
     /// Behind it, if that costs something.
     pub store: Option<Rc<Store>>,
     /// That limits it.
     pub group: Option<Rc<Cgroup>>,
-    /// What comes before a round and is not measured.
-    pub prepare: Option<Box<dyn FnMut() -> Result<(), String>>>,
-    /// A round's work. What it leaves at None is filled in by who watches.
-    pub run: Work,
 }
 
 pub type Work = Box<dyn FnMut(&Meter) -> Result<Round, String>>;

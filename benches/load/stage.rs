@@ -100,7 +100,7 @@ impl Stage {
     }
 
     /// nginx, a new process each time; as a proxy before the store when there is one.
-    pub fn nginx(&mut self, on: Option<On>, logs: bool) -> Option<Rc<Program>> {
+    pub fn nginx(&mut self, on: Option<On>, manner: nginx::Manner) -> Option<Rc<Program>> {
         let store = match on {
             Some(on) => Some(self.store(on)?),
             None => None,
@@ -109,7 +109,7 @@ impl Stage {
         let setup = nginx::Setup {
             page: &page,
             store: store.as_deref(),
-            logs,
+            manner,
         };
         self.started(nginx::NAME, nginx::start(&setup), "/health")
     }

@@ -345,9 +345,10 @@ async fn receive(mut body: Incoming, framed: bool) -> Result<Received, String> {
                     }
                     let text = String::from_utf8_lossy(line).trim().to_owned();
                     line.clear();
+                    // Other clients send other checksums, which are taken on trust.
                     if let Some(value) = text.strip_prefix(&format!("{CHECKSUM}:")) {
                         received.trailer = Some(value.to_owned());
-                    } else if !text.is_empty() {
+                    } else if !text.is_empty() && !text.contains(':') {
                         let size = u64::from_str_radix(&text, 16).map_err(|e| e.to_string())?;
                         if size > 0 {
                             within = Within::Chunk(size);

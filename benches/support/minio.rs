@@ -1,14 +1,18 @@
 //! A MinIO of this bench's own, by `scripts/minio`.
 
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio");
 
 /// Stopped, and its data thrown away, when it is dropped.
 pub struct Minio {
     /// What the program needs to use it.
     pub settings: Vec<(String, String)>,
+    /// Stops it when its stdin ends: that is also when this process is killed.
+    guard: Child,
     state: TempDir,
 }
 
@@ -20,16 +24,38 @@ impl Minio {
     /// The last line that `scripts/minio` says when there is none.
     pub fn try_start() -> Result<Self, String> {
         let state = tempfile::tempdir().expect("a directory");
-        let printed = script(state.path(), "start")?;
+        let place = state.path().join("minio");
+        let guard = Command::new("/bin/sh")
+            .args(["-c", "read -r _; exec \"$0\" stop", SCRIPT])
+            .env("MINIO_STATE", &place)
+            .stdin(Stdio::piped())
+            // An interrupt on the terminal is not for it.
+            .process_group(0)
+            .spawn()
+            .expect("a shell");
+        let mut minio = Self {
+            settings: Vec::new(),
+            guard,
+            state,
+        };
+        let started = Command::new(SCRIPT)
+            .arg("start")
+            .env("MINIO_STATE", place)
+            .process_group(0)
+            .output()
+            .expect("scripts/minio");
+        if !started.status.success() {
+            let said = String::from_utf8_lossy(&started.stderr);
+            return Err(said.lines().last().unwrap_or("it failed").to_owned());
+        }
         // Lines like `export NAME=value`.
         let setting = |line: &str| {
             let (name, value) = line.strip_prefix("export ")?.split_once('=')?;
             Some((name.to_owned(), value.trim_matches('\'').to_owned()))
         };
-        Ok(Self {
-            settings: printed.lines().filter_map(setting).collect(),
-            state,
-        })
+        let printed = String::from_utf8_lossy(&started.stdout);
+        minio.settings = printed.lines().filter_map(setting).collect();
+        Ok(minio)
     }
 
     pub fn pid(&self) -> u32 {
@@ -40,21 +66,10 @@ impl Minio {
 
 impl Drop for Minio {
     fn drop(&mut self) {
-        if let Err(why) = script(self.state.path(), "stop") {
-            eprintln!("scripts/minio stop: {why}");
+        drop(self.guard.stdin.take());
+        match self.guard.wait() {
+            Ok(status) if status.success() => {}
+            odd => eprintln!("scripts/minio stop: {odd:?}"),
         }
     }
-}
-
-fn script(state: &Path, what: &str) -> Result<String, String> {
-    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/minio"))
-        .arg(what)
-        .env("MINIO_STATE", state.join("minio"))
-        .output()
-        .expect("scripts/minio");
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().last().unwrap_or("it failed").to_owned())
 }

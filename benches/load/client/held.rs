@@ -25,15 +25,16 @@ impl Held {
     /// those that were silent for too long.
     pub fn refresh(&mut self, count: usize, path: &str) -> io::Result<()> {
         self.runtime.block_on(async {
-            while self.connections.len() < count {
-                let connection = Connection::open(&self.target).await?;
-                self.connections.push(connection);
-            }
             let mut message = Message::default();
             message.clear();
             message.get(&self.target.host, path, "");
-            for connection in &mut self.connections {
-                let answer = connection.exchange(&message, None).await?;
+            for at in 0..count {
+                // One after the other: more than its backlog at once would wait for seconds.
+                if at == self.connections.len() {
+                    let connection = Connection::open(&self.target).await?;
+                    self.connections.push(connection);
+                }
+                let answer = self.connections[at].exchange(&message, None).await?;
                 if answer.status != 200 || answer.closes {
                     return Err(unexpected(&answer));
                 }

@@ -18,6 +18,8 @@ pub fn start(binary: &Path, store: &Store, log: &str) -> Result<Start, String> {
             .env("HOST", "127.0.0.1")
             .env("PORT", port.to_string())
             .env("RUST_LOG", log)
+            // It ends at once when it is told to.
+            .env("WITHDRAW_SECONDS", "0")
             .envs(store.settings());
         Ok(command)
     })

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::{Plan, loaded};
 use crate::load::figures::Unit;
+use crate::load::peers::nginx::Manner;
 use crate::load::peers::{Program, flask, nginx, portfolio};
 use crate::load::rounds::Contender;
 use crate::load::stage::{On, Stage};
@@ -21,8 +22,8 @@ pub fn plans() -> Vec<Plan> {
         },
         Plan {
             name: "page",
-            what: "GET / by 64 clients, the very same bytes of all: the page as it is and, by \
-                   portfolio-br, as browsers get it"
+            what: "GET / by 64 clients, of nginx the very same bytes as a file, by nginx-tuned \
+                   without sendfile; portfolio-br is the page as browsers get it"
                 .into(),
             unit: Unit::Requests,
             contenders: Box::new(page),
@@ -35,12 +36,12 @@ pub fn health(stage: &mut Stage, logging: bool) -> Vec<Contender> {
     let mut all = Vec::new();
     let mut programs = vec![
         (portfolio::NAME, stage.portfolio(On::Discard, "warn")),
-        (nginx::NAME, stage.nginx(None, false)),
+        (nginx::NAME, stage.nginx(None, Manner::Plain)),
         (flask::NAME, stage.flask(On::Discard)),
     ];
     if logging {
         programs.push(("portfolio-logging", stage.portfolio(On::Discard, "info")));
-        programs.push(("nginx-logging", stage.nginx(None, true)));
+        programs.push(("nginx-logging", stage.nginx(None, Manner::Logging)));
     }
     for (peer, program) in programs {
         all.extend(program.map(|program| get(peer, program, stage, "/health", "")));
@@ -54,8 +55,9 @@ fn page(stage: &mut Stage) -> Vec<Contender> {
     let ours = stage.portfolio(On::Discard, "warn");
     let programs = [
         (portfolio::NAME, ours.clone(), PLAIN),
-        (nginx::NAME, stage.nginx(None, false), PLAIN),
+        (nginx::NAME, stage.nginx(None, Manner::Plain), PLAIN),
         (flask::NAME, stage.flask(On::Discard), PLAIN),
+        ("nginx-tuned", stage.nginx(None, Manner::Tuned), PLAIN),
         (
             "portfolio-br",
             ours,

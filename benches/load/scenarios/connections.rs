@@ -33,7 +33,7 @@ fn contenders(stage: &mut Stage) -> Vec<Contender> {
         all.extend(ours.map(|ours| contender(stage, portfolio::NAME, ours, count)));
     }
     for count in COUNTS {
-        let nginx = stage.nginx(None, false);
+        let nginx = stage.nginx(None, nginx::Manner::Plain);
         all.extend(nginx.map(|nginx| contender(stage, nginx::NAME, nginx, count)));
     }
     all

@@ -113,7 +113,7 @@ fn contenders(
         let lines = signer.lines("GET", &path, &query, None);
         message.get(&signer.host, &format!("{path}?{query}"), &lines);
     };
-    let proxy = stage.nginx(Some(On::Minio), false);
+    let proxy = stage.nginx(Some(On::Minio), nginx::Manner::Plain);
     let proxy = proxy.map(|proxy| (proxy.target.clone(), Some(proxy), Some(Rc::clone(store))));
     let itself = (store.target(), None, Some(Rc::clone(store)));
     for (peer, who) in [(nginx::NAME, proxy), ("straight", Some(itself))] {

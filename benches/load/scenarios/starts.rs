@@ -47,7 +47,7 @@ pub fn contenders(stage: &mut Stage) -> Vec<Contender> {
             nginx::start(&nginx::Setup {
                 page: &page,
                 store: None,
-                logs: false,
+                manner: nginx::Manner::Plain,
             })
         }),
         contender(stage, flask::NAME, 1, move || flask::start(&again)),

@@ -12,6 +12,7 @@ use super::{Plan, loaded};
 use crate::bench::straight::Straight;
 use crate::load::client::{Message, Meter, Outcome, noise_crc64};
 use crate::load::figures::Unit;
+use crate::load::peers::nginx::Manner;
 use crate::load::peers::store::Store;
 use crate::load::peers::{Program, flask, nginx, portfolio};
 use crate::load::rounds::{Contender, round};
@@ -98,8 +99,14 @@ impl Uploads {
         let ours = stage.portfolio(self.on, "warn");
         let mut all = Vec::new();
         all.extend(ours.clone().map(|ours| self.put(stage, ours, &store)));
-        let proxy = stage.nginx(Some(self.on), false);
-        all.extend(proxy.map(|proxy| self.proxied(stage, proxy, &store)));
+        for (peer, manner) in [(nginx::NAME, Manner::Plain), ("nginx-tuned", Manner::Tuned)] {
+            // Buffers make no difference to what fits into the smallest.
+            if manner == Manner::Tuned && self.unit() == Unit::Requests {
+                continue;
+            }
+            let proxy = stage.nginx(Some(self.on), manner);
+            all.extend(proxy.map(|proxy| self.proxied(stage, peer, proxy, &store)));
+        }
         if self.on == On::DiscardTls {
             // The client speaks plain HTTP to the S3: what TLS costs is seen beside the same
             // without it, upload-100m-discard.
@@ -162,14 +169,20 @@ impl Uploads {
         )
     }
 
-    fn proxied(self, stage: &Stage, program: Rc<Program>, store: &Rc<Store>) -> Contender {
-        let make = self.signed(nginx::NAME, store);
+    fn proxied(
+        self,
+        stage: &Stage,
+        peer: &'static str,
+        program: Rc<Program>,
+        store: &Rc<Store>,
+    ) -> Contender {
+        let make = self.signed(peer, store);
         let who = (
             program.target.clone(),
             Some(program),
             Some(Rc::clone(store)),
         );
-        loaded(nginx::NAME, who, (stage, self.unit()), self.clients, make)
+        loaded(peer, who, (stage, self.unit()), self.clients, make)
     }
 
     fn straight(self, stage: &Stage, store: &Rc<Store>) -> Contender {
