@@ -16,7 +16,7 @@ USAGE
 OPTIONS
   --quick            one short round of each: under a minute
   --rounds N         rounds of each program, in turns [5; --quick: 1]
-  --seconds S        seconds of a round [0.8; --quick: 0.25]
+  --seconds S        seconds of a round [0.7; --quick: 0.25]
   --only NAME,...    these scenarios; a name's beginning, to a dash, stands for all that have it
   --list             list the scenarios
   --json FILE        where the figures go [target/load.json]
@@ -27,6 +27,7 @@ OPTIONS
 
 OF A SERVICE THAT RUNS ELSEWHERE; what is stored there is deleted at the end
   --url URL          http:// or https://, with the base path
+  --ca FILE          trust the certificates of this PEM file as well
   --clients N        connections [16]
   --rate R           requests a second, each timed from when it was due [as fast as answered]
   --duration S       seconds [10]
@@ -65,6 +66,7 @@ pub struct Args {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Elsewhere {
     pub url: String,
+    pub ca: Option<PathBuf>,
     pub clients: usize,
     pub rate: Option<f64>,
     pub duration: Duration,
@@ -104,6 +106,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
     };
     let mut elsewhere = Elsewhere {
         url: String::new(),
+        ca: None,
         clients: 16,
         rate: None,
         duration: Duration::from_secs(10),
@@ -141,6 +144,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
             "results" => args.results = Some(value()?.into()),
             "compare" => args.compare = Some(value()?.into()),
             "url" => elsewhere.url = value()?,
+            "ca" => elsewhere.ca = Some(value()?.into()),
             "clients" => elsewhere.clients = positive(&name, &value()?)?,
             "rate" => elsewhere.rate = Some(number(&name, &value()?)?),
             "duration" => {
@@ -152,7 +156,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, S
         }
         if matches!(
             name.as_str(),
-            "clients" | "rate" | "duration" | "sizes" | "mix"
+            "ca" | "clients" | "rate" | "duration" | "sizes" | "mix"
         ) {
             needs_url = Some(name);
         }

@@ -1,17 +1,12 @@
 //! A service that runs elsewhere, measured from outside: a mix of requests, then everything that
 //! was stored is deleted again.
 
-use std::net::ToSocketAddrs as _;
-use std::sync::Arc;
-
 use hyper::Uri;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 
 use super::args::{Elsewhere, Mix};
 use super::client::{Load, Message, Meter, Outcome, Target, fetch, one_by_one};
-use super::figures::{Measured, Scenario, Unit};
+use super::figures::{Measured, Missing, Scenario, Unit};
 use super::rounds;
 
 /// The kinds of request, in the order of their numbers.
@@ -19,11 +14,12 @@ const KINDS: [&str; 4] = ["upload", "download", "list", "page"];
 /// What the service is called in the figures.
 const PEER: &str = "service";
 
-/// All requests together, then each kind by itself; else why nothing could be measured.
-pub fn measure(elsewhere: &Elsewhere) -> Result<Vec<Scenario>, String> {
-    let service = Service::new(&elsewhere.url)?;
-    let said = |error: std::io::Error| format!("{}: {error}", elsewhere.url);
-    service.store_seeds(&elsewhere.sizes).map_err(said)?;
+/// All requests together, then each kind by itself, and what of it failed; else why nothing could be
+/// measured.
+pub fn measure(elsewhere: &Elsewhere) -> Result<(Vec<Scenario>, Vec<Missing>), String> {
+    let service = Service::new(elsewhere)?;
+    let stored = service.store_seeds(&elsewhere.sizes);
+    stored.map_err(|error| format!("{}: {error}", elsewhere.url))?;
     let meter = Meter::default();
     let mut load = Load::new(
         service.target.clone(),
@@ -34,38 +30,46 @@ pub fn measure(elsewhere: &Elsewhere) -> Result<Vec<Scenario>, String> {
     load.rate = elsewhere.rate;
     load.kinds = KINDS.len();
     let (outcomes, samples) = rounds::sampled(&meter, None, Unit::Requests, || load.run(&meter));
-    service.delete_all().map_err(said)?;
+    let mut missing = Vec::new();
+    if let Err(error) = service.delete_all() {
+        missing.push(Missing {
+            peer: format!("the end of {}", service.prefix),
+            why: format!("it could not be deleted: {error}"),
+        });
+    }
     let mut all = Outcome::default();
     for outcome in &outcomes {
         all.add(outcome);
+        all.seconds = all.seconds.max(outcome.seconds);
     }
-    all.seconds = outcomes
-        .iter()
-        .map(|outcome| outcome.seconds)
-        .fold(0.0, f64::max);
     let mut scenarios = Vec::new();
     let kinds = KINDS.iter().zip(&outcomes);
     for (kind, outcome) in std::iter::once((&"all", &all)).chain(kinds) {
         if outcome.requests + outcome.failures == 0 {
             continue;
         }
-        let mut round = rounds::round(outcome, Unit::Requests)
-            .map_err(|why| format!("no {kind} succeeded: {why}"))?;
+        let mut round = match rounds::round(outcome, Unit::Requests) {
+            Ok(round) => round,
+            Err(why) => {
+                let peer = format!("{kind} of {PEER}");
+                missing.push(Missing { peer, why });
+                continue;
+            }
+        };
         if *kind == "all" {
             round.samples.clone_from(&samples);
         }
-        let measured = Measured {
-            peer: PEER.to_owned(),
-            rounds: vec![round],
-        };
         scenarios.push(Scenario {
             name: format!("url-{kind}"),
             what: describe(kind, elsewhere),
             unit: Unit::Requests,
-            peers: vec![measured],
+            peers: vec![Measured {
+                peer: PEER.to_owned(),
+                rounds: vec![round],
+            }],
         });
     }
-    Ok(scenarios)
+    Ok((scenarios, missing))
 }
 
 fn describe(kind: &str, elsewhere: &Elsewhere) -> String {
@@ -87,32 +91,13 @@ struct Service {
 }
 
 impl Service {
-    fn new(url: &str) -> Result<Self, String> {
-        let odd = |what: &str| format!("--url {url}: {what}");
-        let uri: Uri = url.parse().map_err(|_| odd("it is no URL"))?;
-        let host = uri.host().ok_or_else(|| odd("it has no host"))?.to_owned();
-        let (tls, default_port) = match uri.scheme_str() {
-            Some("http") => (None, 80),
-            Some("https") => {
-                let bare = host.trim_matches(['[', ']']).to_owned();
-                let name = ServerName::try_from(bare).map_err(|_| odd("it has no host"))?;
-                (Some((tls(), name)), 443)
-            }
-            _ => return Err(odd("it begins with http:// or https://")),
-        };
-        let port = uri.port_u16().unwrap_or(default_port);
-        let address = (host.trim_matches(['[', ']']), port)
-            .to_socket_addrs()
-            .map_err(|error| odd(&error.to_string()))?
-            .next()
-            .ok_or_else(|| odd("its host has no address"))?;
+    fn new(elsewhere: &Elsewhere) -> Result<Self, String> {
+        let odd = |what: &str| format!("--url {}: {what}", elsewhere.url);
+        let uri: Uri = elsewhere.url.parse().map_err(|_| odd("it is no URL"))?;
+        let target = Target::of_url(&uri, elsewhere.ca.as_deref()).map_err(|why| odd(&why))?;
         let unique = getrandom::u64().map_err(|error| error.to_string())?;
         Ok(Self {
-            target: Target {
-                address,
-                host: uri.authority().map_or(host, ToString::to_string),
-                tls,
-            },
+            target,
             base: uri.path().trim_end_matches('/').to_owned(),
             prefix: format!("load-{unique:016x}/"),
         })
@@ -190,20 +175,6 @@ impl Service {
             })?;
         }
     }
-}
-
-/// The public roots.
-fn tls() -> Arc<ClientConfig> {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
 /// A number that looks random and is the same for the same `n` (SplitMix64).

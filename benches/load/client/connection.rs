@@ -2,41 +2,19 @@
 //! are counted and thrown away, unless they are asked for.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::message::{Message, noise};
+use super::target::Target;
 
 /// Room for a head, and for the body of most answers.
 const BUFFER_BYTES: usize = 16 << 10;
 /// Room to read a large body with.
 const LARGE_BYTES: usize = 256 << 10;
-
-/// Where a program listens.
-#[derive(Clone)]
-pub struct Target {
-    pub address: SocketAddr,
-    /// Sent as `Host`.
-    pub host: String,
-    /// How its TLS is to be checked; None: plain HTTP.
-    pub tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
-}
-
-impl Target {
-    pub fn loopback(port: u16) -> Self {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self {
-            address,
-            host: address.to_string(),
-            tls: None,
-        }
-    }
-}
 
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}

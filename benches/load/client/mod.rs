@@ -7,6 +7,7 @@ mod held;
 mod message;
 mod outcome;
 mod pace;
+mod target;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-pub use connection::{Answer, Connection, Target};
+pub use connection::{Answer, Connection};
 pub use held::Held;
 pub use message::{Message, noise_crc64};
 pub use outcome::{Meter, Outcome, latency};
 use pace::Pace;
+pub use target::Target;
 
 /// Threads that the connections are spread over.
 const THREADS: usize = 2;

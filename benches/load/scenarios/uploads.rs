@@ -101,24 +101,25 @@ impl Uploads {
         all.extend(ours.clone().map(|ours| self.put(stage, ours, &store)));
         for (peer, manner) in [(nginx::NAME, Manner::Plain), ("nginx-tuned", Manner::Tuned)] {
             // Buffers make no difference to what fits into the smallest.
-            if manner == Manner::Tuned && self.unit() == Unit::Requests {
+            if manner == Manner::Tuned && (self.unit() == Unit::Requests || stage.limited) {
                 continue;
             }
             let proxy = stage.nginx(Some(self.on), manner);
             all.extend(proxy.map(|proxy| self.proxied(stage, peer, proxy, &store)));
         }
-        if self.on == On::DiscardTls {
-            // The client speaks plain HTTP to the S3: what TLS costs is seen beside the same
-            // without it, upload-100m-discard.
-        } else if self.bytes >= MULTIPART_BYTES {
-            all.push(self.multipart(stage, &store));
-        } else {
-            all.push(self.straight(stage, &store));
+        // The client is not limited, and speaks plain HTTP to the S3: what TLS costs is seen beside
+        // the same uploads without it.
+        if !stage.limited && self.on != On::DiscardTls {
+            all.push(if self.bytes >= MULTIPART_BYTES {
+                self.multipart(stage, &store)
+            } else {
+                self.straight(stage, &store)
+            });
         }
         let flask = stage.flask(self.on);
         all.extend(flask.map(|flask| self.form(stage, flask::NAME, flask, &store)));
         // Of a small form only its own framing would be measured.
-        if self.unit() == Unit::Megabytes {
+        if self.unit() == Unit::Megabytes && !stage.limited {
             all.extend(ours.map(|ours| self.form(stage, "portfolio-form", ours, &store)));
         }
         all
