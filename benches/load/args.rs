@@ -16,7 +16,7 @@ USAGE
 OPTIONS
   --quick            one short round of each: under a minute
   --rounds N         rounds of each program, in turns [5; --quick: 1]
-  --seconds S        seconds of a round [0.7; --quick: 0.25]
+  --seconds S        seconds of a round [0.6; --quick: 0.25]
   --only NAME,...    these scenarios; a name's beginning, to a dash, stands for all that have it
   --list             list the scenarios
   --json FILE        where the figures go [target/load.json]

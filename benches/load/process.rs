@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// How long a program may take to end when it is asked to.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,17 +62,31 @@ impl Process {
     }
 }
 
+impl Process {
+    /// Ends it and its children at once.
+    pub fn kill(&mut self) {
+        self.signal(kill_process_group, Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    fn signal(&self, send: fn(Pid, Signal) -> rustix::io::Result<()>, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
+            // It may have ended by itself.
+            let _ = send(pid, signal);
+        }
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.child.id().cast_signed()) {
-            let _ = kill_process(pid, Signal::TERM);
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
         }
+        self.signal(kill_process, Signal::TERM);
         let deadline = Instant::now() + PATIENCE;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
+                return self.kill();
             }
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Plan, loaded};
 use crate::load::client::{Message, one_by_one};
 use crate::load::figures::Unit;
+use crate::load::peers::nginx::Manner;
 use crate::load::peers::store::Store;
 use crate::load::peers::{flask, nginx, portfolio};
 use crate::load::rounds::Contender;
@@ -113,11 +114,17 @@ fn contenders(
         let lines = signer.lines("GET", &path, &query, None);
         message.get(&signer.host, &format!("{path}?{query}"), &lines);
     };
-    let proxy = stage.nginx(Some(On::Minio), nginx::Manner::Plain);
-    let proxy = proxy.map(|proxy| (proxy.target.clone(), Some(proxy), Some(Rc::clone(store))));
-    let itself = (store.target(), None, Some(Rc::clone(store)));
-    for (peer, who) in [(nginx::NAME, proxy), ("straight", Some(itself))] {
-        let Some(who) = who else { continue };
+    let mut reached = Vec::new();
+    for (peer, manner) in [(nginx::NAME, Manner::Plain), ("nginx-tuned", Manner::Tuned)] {
+        // Buffers make no difference to a list.
+        if manner == Manner::Plain || unit == Unit::Megabytes {
+            let proxy = stage.nginx(Some(On::Minio), manner);
+            reached.extend(proxy.map(|proxy| (peer, proxy.target.clone(), Some(proxy))));
+        }
+    }
+    reached.push(("straight", store.target(), None));
+    for (peer, target, program) in reached {
+        let who = (target, program, Some(Rc::clone(store)));
         let write = write.clone();
         all.push(loaded(
             peer,
