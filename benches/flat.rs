@@ -259,7 +259,7 @@ fn straight(report: &mut Report) {
     let (mut through, mut direct) = (Vec::new(), Vec::new());
     for round in 0..5 {
         let begun = Instant::now();
-        s3.upload("straight", GIB, PART_BYTES, 4);
+        s3.upload("straight", GIB, PART_BYTES, 4).unwrap();
         direct.push(begun.elapsed().as_secs_f64());
         let begun = Instant::now();
         put(

@@ -15,17 +15,23 @@ die() {
   exit 1
 }
 
+# Whether a package may be installed.
+may_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+# install_package PACKAGE WHAT: Debian's PACKAGE, for WHAT.
+install_package() {
+  say "installing Debian's $1, for $2"
+  [ -n "${apt_updated:-}" ] || apt-get update -qq
+  apt_updated=1
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
 # need COMMAND PACKAGE: installs Debian's PACKAGE when COMMAND is missing and it may; else says
 # the one command to type.
 need() {
   local command=$1 package=$2
   command -v "$command" >/dev/null && return
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    say "installing Debian's $package, for $command"
-    [ -n "${apt_updated:-}" ] || apt-get update -qq
-    apt_updated=1
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
-  fi
+  if may_install; then install_package "$package" "$command"; fi
   command -v "$command" >/dev/null || die "$command is missing. Type: sudo apt-get install $package"
 }
 

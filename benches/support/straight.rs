@@ -1,7 +1,7 @@
 //! The floor under an upload: the same bytes sent straight to the S3, in parts, over as many
 //! connections as the program uses, by a client that does nothing else.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -48,25 +48,31 @@ impl Straight {
 
     /// One multipart upload of `length` bytes in parts of `part_bytes` over `connections`
     /// connections, each part with the CRC-64/NVME that the SDKs of today send as well.
-    pub fn upload(&self, key: &str, length: u64, part_bytes: u64, connections: usize) {
-        let mut connection = Connection::open(self);
+    pub fn upload(
+        &self,
+        key: &str,
+        length: u64,
+        part_bytes: u64,
+        connections: usize,
+    ) -> io::Result<()> {
+        let mut connection = Connection::open(self)?;
         let mut create = self.request("POST", key);
         create.add_param("uploads", "");
         create.add_header("x-amz-checksum-algorithm", "CRC64NVME");
         create.add_header("x-amz-checksum-type", "FULL_OBJECT");
-        let document = connection.call(self, create, b"").1;
-        let id = between(&document, "<UploadId>", "</UploadId>").to_owned();
+        let document = connection.call(self, create, b"")?.1;
+        let id = between(&document, "<UploadId>", "</UploadId>")?.to_owned();
         let count = u32::try_from(length.div_ceil(part_bytes)).expect("at most 10,000 parts");
         let next = AtomicU32::new(1);
-        let etags: Vec<(u32, String, String)> = std::thread::scope(|scope| {
+        let etags: io::Result<Vec<Vec<_>>> = std::thread::scope(|scope| {
             let sending: Vec<_> = std::iter::repeat_with(|| {
                 scope.spawn(|| {
-                    let mut connection = Connection::open(self);
+                    let mut connection = Connection::open(self)?;
                     let mut etags = Vec::new();
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number > count {
-                            return etags;
+                            return Ok(etags);
                         }
                         let size = part_bytes.min(length - u64::from(number - 1) * part_bytes);
                         let body = part(number, size);
@@ -77,7 +83,7 @@ impl Straight {
                         request.add_param("uploadId", &id);
                         request.add_param("partNumber", &number.to_string());
                         request.add_header("x-amz-checksum-crc64nvme", &crc);
-                        let etag = connection.call(self, request, &body).0;
+                        let etag = connection.call(self, request, &body)?.0;
                         etags.push((number, etag, crc));
                     }
                 })
@@ -87,9 +93,9 @@ impl Straight {
             let ended = sending
                 .into_iter()
                 .map(|thread| thread.join().expect("a sender"));
-            ended.flatten().collect()
+            ended.collect()
         });
-        let mut etags = etags;
+        let mut etags: Vec<(u32, String, String)> = etags?.into_iter().flatten().collect();
         etags.sort();
         let mut document = String::from("<CompleteMultipartUpload>");
         for (number, etag, crc) in etags {
@@ -100,8 +106,8 @@ impl Straight {
         document.push_str("</CompleteMultipartUpload>");
         let mut complete = self.request("POST", key);
         complete.add_param("uploadId", &id);
-        let answer = connection.call(self, complete, document.as_bytes()).1;
-        assert!(answer.contains("<ETag>"), "{answer}");
+        let answer = connection.call(self, complete, document.as_bytes())?.1;
+        between(&answer, "<ETag>", "</ETag>").map(drop)
     }
 
     fn request(&self, method: &str, key: &str) -> SignedRequest {
@@ -125,14 +131,19 @@ fn part(number: u32, size: u64) -> Vec<u8> {
 struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    fn open(s3: &Straight) -> Self {
-        let stream = TcpStream::connect(&s3.host).expect("an S3");
-        stream.set_nodelay(true).expect("a socket");
-        Self(BufReader::new(stream))
+    fn open(s3: &Straight) -> io::Result<Self> {
+        let stream = TcpStream::connect(&s3.host)?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// The answer's ETag and body.
-    fn call(&mut self, s3: &Straight, mut request: SignedRequest, body: &[u8]) -> (String, String) {
+    fn call(
+        &mut self,
+        s3: &Straight,
+        mut request: SignedRequest,
+        body: &[u8],
+    ) -> io::Result<(String, String)> {
         // Signed as a stream, whose hash nobody asks for.
         let nothing = futures_util::stream::empty();
         request.set_payload_stream(ByteStream::new_with_size(nothing, body.len()));
@@ -150,32 +161,38 @@ impl Connection {
         }
         head.push_str("\r\n");
         let stream = self.0.get_mut();
-        stream.write_all(head.as_bytes()).expect("an S3 that reads");
-        stream.write_all(body).expect("an S3 that reads");
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
         let (mut etag, mut length) = (String::new(), 0);
         let mut status = String::new();
-        self.0.read_line(&mut status).expect("an answer");
+        self.0.read_line(&mut status)?;
         loop {
             let mut line = String::new();
-            self.0.read_line(&mut line).expect("an answer");
+            self.0.read_line(&mut line)?;
             let Some((name, value)) = line.trim_end().split_once(':') else {
                 break;
             };
             match name.to_ascii_lowercase().as_str() {
                 "etag" => value.trim().clone_into(&mut etag),
-                "content-length" => length = value.trim().parse().expect("a length"),
+                "content-length" => length = value.trim().parse().map_err(io::Error::other)?,
                 _ => {}
             }
         }
         let mut answer = vec![0; length];
-        self.0.read_exact(&mut answer).expect("an answer");
+        self.0.read_exact(&mut answer)?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        assert!(status.starts_with("HTTP/1.1 200"), "{status}{answer}");
-        (etag, answer)
+        if !status.starts_with("HTTP/1.1 200") {
+            return Err(io::Error::other(format!("{status}{answer}")));
+        }
+        Ok((etag, answer))
     }
 }
 
-fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
-    let rest = text.split_once(from).expect("an element").1;
-    rest.split_once(to).expect("its end").0
+fn between<'a>(text: &'a str, from: &str, to: &str) -> io::Result<&'a str> {
+    let found = text
+        .split_once(from)
+        .and_then(|(_, rest)| rest.split_once(to));
+    found
+        .map(|(found, _)| found)
+        .ok_or_else(|| io::Error::other(format!("there is no {from} in {text}")))
 }
