@@ -38,7 +38,7 @@ impl Budget {
             parts: Arc::new(Semaphore::new(half)),
             half,
             spares: Arc::new(Spares {
-                most: bytes / BLOCK_BYTES / 4,
+                most: half / BLOCK_BYTES,
                 blocks: Mutex::default(),
             }),
         }
@@ -50,7 +50,7 @@ impl Budget {
         let permit = Arc::clone(&self.blocks)
             .try_acquire_many_owned(u32::try_from(size).ok()?)
             .ok()?;
-        Some(Block::new(size, permit, &self.spares))
+        Some(Block::new(size, permit, self))
     }
 
     /// Room for a whole part of `size` bytes: what is free at once, else the next that comes
@@ -80,7 +80,7 @@ impl Budget {
     fn reservation(&self, permit: OwnedSemaphorePermit) -> Reservation {
         Reservation {
             permit,
-            spares: Arc::clone(&self.spares),
+            budget: self.clone(),
         }
     }
 
@@ -88,7 +88,7 @@ impl Budget {
     /// called now and then.
     pub fn rest(&self) {
         if self.in_use() == 0 {
-            self.spares.drop_all();
+            self.spares.shrink(0);
         }
     }
 
@@ -110,8 +110,7 @@ impl Budget {
 /// each block, and faulting its pages in, was half of an upload's CPU seconds: 1.05 a GB without
 /// these and 0.60 with them, 1.28 and 0.66 with TLS to the store.
 struct Spares {
-    /// A quarter of the budget: more than a part of the default size, whose blocks come back all
-    /// at once.
+    /// Half of the budget: blocks come back a part at a time, and at an upload's end several.
     most: usize,
     blocks: Mutex<Vec<Vec<u8>>>,
 }
@@ -129,9 +128,13 @@ impl Spares {
         }
     }
 
-    fn drop_all(&self) {
-        let blocks = std::mem::take(&mut *self.lock());
+    /// Keeps no more than so many bytes.
+    fn shrink(&self, bytes: usize) {
+        let mut blocks = self.lock();
+        let count = blocks.len().min(bytes / BLOCK_BYTES);
+        let surplus = blocks.split_off(count);
         drop(blocks);
+        drop(surplus);
     }
 
     /// A panic elsewhere leaves a list of blocks a list of blocks.
@@ -143,7 +146,7 @@ impl Spares {
 /// Room for a whole part, handed out block by block.
 pub struct Reservation {
     permit: OwnedSemaphorePermit,
-    spares: Arc<Spares>,
+    budget: Budget,
 }
 
 impl Reservation {
@@ -151,7 +154,7 @@ impl Reservation {
     pub fn block(&mut self, size: usize) -> Option<Block> {
         let size = size.min(self.permit.num_permits());
         let permit = self.permit.split(size).filter(|_| size > 0)?;
-        Some(Block::new(size, permit, &self.spares))
+        Some(Block::new(size, permit, &self.budget))
     }
 }
 
@@ -162,15 +165,18 @@ pub struct Block {
 }
 
 impl Block {
-    fn new(size: usize, permit: OwnedSemaphorePermit, spares: &Arc<Spares>) -> Self {
-        let spare = if size == BLOCK_BYTES {
+    fn new(size: usize, permit: OwnedSemaphorePermit, budget: &Budget) -> Self {
+        let spares = &budget.spares;
+        let data = if size == BLOCK_BYTES {
             spares.take()
         } else {
+            // Spares and what is in use are never more than the budget together.
+            spares.shrink((2 * budget.half).saturating_sub(budget.in_use()));
             None
         };
         Self {
             filled: Filled {
-                data: spare.unwrap_or_else(|| Vec::with_capacity(size)),
+                data: data.unwrap_or_else(|| Vec::with_capacity(size)),
                 _permit: permit,
                 spares: Arc::clone(spares),
             },
@@ -272,6 +278,21 @@ mod tests {
         drop(held);
         budget.rest();
         assert_eq!(budget.spares.lock().len(), 0);
+    }
+
+    #[test]
+    fn spares_and_what_is_in_use_are_within_the_budget_together() {
+        let budget = Budget::new(8 * BLOCK_BYTES);
+        let whole: Vec<_> = (0..4).filter_map(|_| budget.block(BLOCK_BYTES)).collect();
+        drop(whole);
+        assert_eq!(budget.spares.lock().len(), 4);
+        let mut odd = Vec::new();
+        while let Some(block) = budget.block(BLOCK_BYTES - 1) {
+            odd.push(block);
+            let spare = budget.spares.lock().len() * BLOCK_BYTES;
+            assert!(budget.in_use() + spare <= 8 * BLOCK_BYTES);
+        }
+        assert_eq!(odd.len(), 4);
     }
 
     #[tokio::test(start_paused = true)]
