@@ -6,10 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const BASE: &str = "/sys/fs/cgroup";
 /// What a limit of CPU counts in: the default of the kernel and of Kubernetes.
 const PERIOD_MICROS: u64 = 100_000;
+/// How long a cgroup may take to become empty.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Version 1 of the interface, with a hierarchy for each controller and a counter of its own for
 /// sockets, or version 2, with one for all.
@@ -154,8 +157,15 @@ impl Cgroup {
 impl Drop for Cgroup {
     fn drop(&mut self) {
         for folder in self.folders() {
-            if let Err(error) = fs::remove_dir(folder) {
+            let deadline = Instant::now() + PATIENCE;
+            while let Err(error) = fs::remove_dir(folder) {
+                // Processes that were killed are in it until they are reaped.
+                if error.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline {
+                    std::thread::sleep(Duration::from_millis(10));
+                    continue;
+                }
                 eprintln!("{} stays: {error}", folder.display());
+                break;
             }
         }
     }
