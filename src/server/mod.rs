@@ -30,14 +30,21 @@ pub struct Server {
     listener: TcpListener,
 }
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 4096;
+
 impl Server {
     /// Takes the port. Fails when it is taken or not allowed.
     pub fn bind(process: Process, backend: Backend) -> std::io::Result<Self> {
         let address = SocketAddr::new(process.config.host, process.config.port);
+        let listener = TcpListener::bind(address)?;
+        // std's queue holds 128: of 1,000 clients that come at once the others would try again
+        // after a second, or three. The system cuts this to its own limit (`somaxconn`).
+        rustix::net::listen(&listener, BACKLOG)?;
         Ok(Self {
             process: Arc::new(process),
             backend,
-            listener: TcpListener::bind(address)?,
+            listener,
         })
     }
 

@@ -54,13 +54,11 @@ async fn a_listing_that_cannot_be_read_is_an_error_and_no_panic() {
         &well.replace("<Size>5</Size>", "<Size></Size>"),
         &well.replace("<Size>5</Size>", "<Size>many</Size>"),
         &well.replace("<Size>5</Size>", "<Size/>"),
-        &well.replace("<MaxKeys>9</MaxKeys>", "<MaxKeys></MaxKeys>"),
         &well.replace("false</IsTruncated>", "maybe</IsTruncated>"),
         // Said to go on, but not where.
         &well.replace("false</IsTruncated>", "true</IsTruncated>"),
         &well.replace("1994-11-06T08:49:37.000Z", "yesterday"),
         &well.replace("<Key>a</Key>", "<Key>%FF</Key>"),
-        &well.replace("<Key>a</Key>", "<Key>a\u{1}b</Key>"),
         &well.replace("</ListBucketResult>", ""),
     ];
     for document in broken {

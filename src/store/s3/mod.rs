@@ -6,6 +6,7 @@ mod connect;
 mod copy;
 mod heal;
 mod integrity;
+mod listing;
 mod meaning;
 mod parts;
 mod request;
@@ -23,16 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt, TryFutureExt};
 use percent_encoding::percent_decode_str;
 use rusoto_core::credential::{AwsCredentials, StaticProvider};
 use rusoto_core::{ByteStream, Client, Region, RusotoError};
 use rusoto_s3::{
-    AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectRequest,
-    ListObjectsV2Request, S3, S3Client,
+    AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectRequest, S3,
+    S3Client,
 };
 
 use super::{
@@ -234,87 +233,6 @@ impl S3Store {
             })
         });
         Ok((meta, span.map(|(range, _)| range), body.boxed()))
-    }
-
-    /// One page of the users' objects, or of the program's own.
-    async fn page(&self, query: &ListQuery, internal: bool) -> StoreResult<ListPage> {
-        let token = query
-            .cursor
-            .as_deref()
-            .map(|cursor| decode_cursor(&query.prefix, cursor))
-            .transpose()?;
-        let request = ListObjectsV2Request {
-            bucket: self.bucket(),
-            prefix: Some(format!("{}{}", self.settings.prefix, query.prefix)),
-            delimiter: query.delimiter.clone(),
-            max_keys: Some(i64::from(query.limit)),
-            continuation_token: token.clone(),
-            // Without it one control character in a key makes the whole page unreadable.
-            encoding_type: Some("url".to_owned()),
-            ..ListObjectsV2Request::default()
-        };
-        let listed = self
-            .retry(|| self.call(self.s3.list_objects_v2(request.clone())))
-            .await;
-        let page = match listed {
-            Ok(page) => page,
-            // The one argument that a user gave unchecked.
-            // No key of such a prefix can be there.
-            Err(StoreError::InvalidKey(_) | StoreError::Malformed(_))
-                if !is_possible(&query.prefix) =>
-            {
-                return Ok(ListPage::default());
-            }
-            Err(StoreError::Malformed(_)) if token.is_some() => {
-                return Err(StoreError::InvalidCursor);
-            }
-            Err(error) => return Err(error),
-        };
-        // An empty 200 reads as a page without a single field.
-        if page.name.is_none() {
-            return Err(StoreError::Corrupt(
-                "S3 answered a listing with nothing".into(),
-            ));
-        }
-        let strip = |text: Option<String>| {
-            let decoded = decode_listed(&text.unwrap_or_default())?;
-            Ok(decoded
-                .strip_prefix(&self.settings.prefix)
-                .map(str::to_owned))
-        };
-        let mut result = ListPage::default();
-        for object in page.contents.unwrap_or_default() {
-            let Some(key) = strip(object.key)?.filter(|key| is_internal(key) == internal) else {
-                continue;
-            };
-            result.objects.push(ObjectMeta {
-                key,
-                size: object
-                    .size
-                    .and_then(|size| size.try_into().ok())
-                    .unwrap_or(0),
-                etag: unquote(object.e_tag),
-                last_modified: parse_rfc3339(object.last_modified.as_deref())?,
-                version_id: None,
-                attributes: Attributes::default(),
-            });
-        }
-        for prefix in page.common_prefixes.unwrap_or_default() {
-            if let Some(prefix) =
-                strip(prefix.prefix)?.filter(|prefix| is_internal(prefix) == internal)
-            {
-                result.prefixes.push(prefix);
-            }
-        }
-        if page.is_truncated == Some(true) {
-            let next = page
-                .next_continuation_token
-                // One that does not move would be asked for for ever.
-                .filter(|next| Some(next) != token.as_ref())
-                .ok_or_else(|| StoreError::Corrupt("S3 gave no token for the next page".into()))?;
-            result.next_cursor = Some(encode_cursor(&query.prefix, &next));
-        }
-        Ok(result)
     }
 }
 
@@ -570,16 +488,6 @@ fn of_read(error: StoreError, key: &ObjectKey, version: Option<&VersionId>) -> S
     }
 }
 
-/// Whether MinIO could hold a key that begins so.
-fn is_possible(prefix: &str) -> bool {
-    let whole = prefix.trim_end_matches('/');
-    let segments = || whole.split('/');
-    !prefix.contains(['\0', '\\'])
-        && !prefix.contains("//")
-        && !segments().any(|segment| matches!(segment, "." | ".."))
-        && segments().all(|segment| segment.len() <= 255)
-}
-
 fn is_internal(key: &str) -> bool {
     key.starts_with(INTERNAL_PREFIX)
 }
@@ -657,27 +565,6 @@ fn decode_listed(text: &str) -> StoreResult<String> {
         .map_err(|error| StoreError::Corrupt(error.into()))
 }
 
-/// A cursor is S3's token with the prefix that it belongs to: S3 itself answers a token that it
-/// did not give, or gave for another prefix, with whatever comes to its mind.
-fn encode_cursor(prefix: &str, token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}:{prefix}{token}", prefix.len()))
-}
-
-fn decode_cursor(prefix: &str, cursor: &str) -> StoreResult<String> {
-    let decoded = URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    decoded
-        .as_deref()
-        .and_then(|text| text.split_once(':'))
-        .filter(|(length, _)| *length == prefix.len().to_string())
-        .and_then(|(_, rest)| rest.strip_prefix(prefix))
-        .filter(|token| !token.is_empty())
-        .map(str::to_owned)
-        .ok_or(StoreError::InvalidCursor)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -694,20 +581,6 @@ mod tests {
             "0-1/2",
         ] {
             assert!(parse_content_range(odd).is_err(), "{odd}");
-        }
-    }
-
-    #[test]
-    fn a_cursor_is_good_for_its_own_prefix_only() {
-        let cursor = encode_cursor("a:b", "token");
-        assert_eq!(decode_cursor("a:b", &cursor).unwrap(), "token");
-        for (prefix, cursor) in [
-            ("a", cursor.as_str()),
-            ("", "bm9uc2Vuc2U"),
-            ("", "!"),
-            ("", ""),
-        ] {
-            assert!(decode_cursor(prefix, cursor).is_err(), "{prefix} {cursor}");
         }
     }
 

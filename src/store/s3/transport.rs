@@ -85,6 +85,8 @@ async fn send(
     let progress = Arc::new(Progress::new());
     // Only an object is read piece by piece; everything else is a document.
     let object = signed.method == "GET" && signed.params.keys().all(|name| name == "versionId");
+    // Read by a parser that ends, once.
+    let listing = signed.params.contains_key("list-type");
     let timeout = if signed.headers().contains_key("x-amz-copy-source") {
         timeout.max(COPY_SILENCE)
     } else {
@@ -110,7 +112,7 @@ async fn send(
     match sent {
         Ok(response) => {
             let response = answer(response, timeout, object)?;
-            if object && response.status.is_success() {
+            if (object || listing) && response.status.is_success() {
                 return Ok(response);
             }
             document(response).await
