@@ -56,12 +56,7 @@ pub(super) async fn restore(
     };
     // S3 refuses to copy the current version over itself; there is nothing to be done anyway.
     if let Some(current) = current.filter(|current| is_same(current, &source)) {
-        let holds = match condition {
-            Condition::None => true,
-            Condition::IfAbsent => false,
-            Condition::IfMatch(etag) => current.etag == *etag,
-        };
-        return if holds {
+        return if condition.holds(Some(&current.etag)) {
             Ok(actions::described(StatusCode::OK, &current))
         } else {
             Err(Error::PreconditionFailed)

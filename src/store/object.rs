@@ -105,6 +105,18 @@ pub enum Condition {
     IfMatch(String),
 }
 
+impl Condition {
+    /// Whether it holds where the object's etag is this; None where there is no object.
+    #[must_use]
+    pub fn holds(&self, etag: Option<&str>) -> bool {
+        match self {
+            Self::None => true,
+            Self::IfAbsent => etag.is_none(),
+            Self::IfMatch(want) => etag == Some(want),
+        }
+    }
+}
+
 /// An object being read.
 pub struct Download {
     /// The object's description; `meta.size` is the size of the whole.

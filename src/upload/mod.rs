@@ -153,12 +153,7 @@ impl Engine {
             Err(StoreError::NotFound) => None,
             Err(error) => return Err(error.into()),
         };
-        let holds = match (upload.condition, &current) {
-            (Condition::None, _) | (Condition::IfAbsent, None) => true,
-            (Condition::IfMatch(want), Some(etag)) => want == etag,
-            _ => false,
-        };
-        if holds {
+        if upload.condition.holds(current.as_deref()) {
             Ok(())
         } else {
             Err(Error::PreconditionFailed)

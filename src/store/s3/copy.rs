@@ -53,12 +53,7 @@ impl S3Store {
             Err(StoreError::NotFound) => None,
             Err(error) => return Err(error),
         };
-        let holds = match condition {
-            Condition::None => true,
-            Condition::IfAbsent => current.is_none(),
-            Condition::IfMatch(etag) => current.as_ref() == Some(etag),
-        };
-        if holds {
+        if condition.holds(current.as_deref()) {
             Ok(())
         } else {
             Err(StoreError::Precondition)
