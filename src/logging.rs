@@ -18,6 +18,8 @@ use log::Level;
 const GATHER: Duration = Duration::from_millis(5);
 /// Bytes that wait at most. What comes while they do is counted and left out.
 const MOST: usize = 1 << 20;
+/// Bytes of a buffer that are kept for the next lines.
+const KEPT: usize = 64 << 10;
 /// How long the last lines may take at the end of the process.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -97,14 +99,7 @@ impl<W: Write> fmt::Write for OneLine<'_, W> {
     }
 }
 
-static WAITING: Waiting = Waiting {
-    lines: Mutex::new(Lines {
-        bytes: Vec::new(),
-        left_out: 0,
-        writing: false,
-    }),
-    changed: Condvar::new(),
-};
+static WAITING: Waiting = Waiting::new();
 
 /// Lines that are not written yet.
 struct Waiting {
@@ -119,6 +114,17 @@ struct Lines {
 }
 
 impl Waiting {
+    const fn new() -> Self {
+        Self {
+            lines: Mutex::new(Lines {
+                bytes: Vec::new(),
+                left_out: 0,
+                writing: false,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
     fn write_for_ever(&self, out: &mut impl Write) {
         let mut batch = Vec::new();
         loop {
@@ -143,7 +149,7 @@ impl Waiting {
             // Nobody is there to be told.
             let _ = out.write_all(&batch);
             batch.clear();
-            batch.shrink_to(GATHER_BYTES);
+            batch.shrink_to(KEPT);
             self.lock().writing = false;
             self.changed.notify_all();
         }
@@ -160,9 +166,6 @@ impl Waiting {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What is kept of a buffer for the next lines.
-const GATHER_BYTES: usize = 64 << 10;
 
 /// Takes whole lines.
 impl Write for &Waiting {
@@ -212,14 +215,7 @@ mod tests {
 
     #[test]
     fn who_reads_nothing_keeps_nobody_and_is_told_what_was_left_out() {
-        let waiting = Arc::new(Waiting {
-            lines: Mutex::new(Lines {
-                bytes: Vec::new(),
-                left_out: 0,
-                writing: false,
-            }),
-            changed: Condvar::new(),
-        });
+        let waiting = Arc::new(Waiting::new());
         let (go, told) = channel();
         let (seen, read) = channel();
         let writer = Arc::clone(&waiting);

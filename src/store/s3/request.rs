@@ -159,15 +159,11 @@ impl S3Store {
         }
         let sent = sent.map_err(|error| of_condition(error, condition))?;
         let version = sent.header("x-amz-version-id").map(VersionId);
-        match sent.verdict() {
-            Ok(()) => {}
-            // It only does not say so, and what was sent was in no framing of ours.
-            Err(unproven @ StoreError::Unavailable(_))
-                if !streamed && checks.fall_back(&unproven) => {}
-            Err(wrong) => {
-                if matches!(wrong, StoreError::Unavailable(_)) {
-                    checks.fall_back(&wrong);
-                }
+        if let Err(wrong) = sent.verdict() {
+            let unproven = matches!(wrong, StoreError::Unavailable(_));
+            // S3 only does not say so, and what was gathered was in no framing of ours.
+            let may_stay = unproven && checks.fall_back(&wrong) && !streamed;
+            if !may_stay {
                 let nonce = attributes.nonce.as_deref();
                 return Err(self.take_back(key, version, nonce, wrong).await);
             }
