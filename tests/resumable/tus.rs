@@ -408,10 +408,17 @@ fn a_request_whose_checksum_is_awaited_makes_way_for_the_next() {
     stalled.send_head("PATCH", &upload, &headers);
     stalled.send(b"abc");
     let begun = std::time::Instant::now();
-    assert_eq!(
-        patch(&mut server.client(), &upload, 0, b"abcdef").status,
-        204
-    );
+    let mut client = server.client();
+    loop {
+        let answer = patch(&mut client, &upload, 0, b"abcdef");
+        assert_eq!(answer.status, 204);
+        match number(&answer, "upload-offset") {
+            6 => break,
+            // Two connections: the stalled request came second this time, and was let in.
+            taken => assert_eq!(taken, 0),
+        }
+        assert!(begun.elapsed().as_secs() < 10);
+    }
     // Far below TIMEOUT, after which the first would be given up.
     assert!(begun.elapsed().as_secs() < 10);
     assert_stored(&server, "stalled", b"abcdef");
