@@ -56,6 +56,9 @@ pub fn at_once(
 /// Answers a request whose route takes its method, and that is not answered [`at_once`]. Body bytes
 /// are added to `received` as they are read. The method may be another than the request's: see
 /// [`resumable::method`].
+///
+/// What does not become a task is boxed, so that each request has room for its own route's state
+/// and not for the largest of all.
 pub async fn handle(
     app: Arc<App>,
     route: Route<'_>,
@@ -75,7 +78,7 @@ pub async fn handle(
             to_the_end(&app, create).await
         }
         Route::Resumable(id) => match method {
-            Method::HEAD => resumable::status(&app, id, request.headers()).await,
+            Method::HEAD => Box::pin(resumable::status(&app, id, request.headers())).await,
             method => {
                 let id = id.to_owned();
                 let change =
@@ -86,11 +89,15 @@ pub async fn handle(
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
-                (Some(key), &Method::POST) => actions::post(app, key, &query, &request).await,
-                (Some(key), &Method::DELETE) => {
-                    files::delete(&app, &key, &query, request.headers()).await
+                (Some(key), &Method::POST) => {
+                    Box::pin(actions::post(app, key, &query, &request)).await
                 }
-                (Some(key), _) => read(&app, &key, &query, request.headers(), &method).await,
+                (Some(key), &Method::DELETE) => {
+                    Box::pin(files::delete(&app, &key, &query, request.headers())).await
+                }
+                (Some(key), _) => {
+                    Box::pin(read(&app, &key, &query, request.headers(), &method)).await
+                }
                 (None, &Method::POST) => {
                     let delete =
                         |stop| bulk::delete(Arc::clone(&app), query, request, received, stop);
@@ -100,8 +107,8 @@ pub async fn handle(
                 (None, &Method::DELETE) => {
                     Err(Error::invalid("invalid_query", "Name the object by ?key=."))
                 }
-                (None, _) if query.has("zip") => zip::get(&app, &query).await,
-                (None, _) => files::list(&app, &query).await,
+                (None, _) if query.has("zip") => Box::pin(zip::get(&app, &query)).await,
+                (None, _) => Box::pin(files::list(&app, &query)).await,
             }
         }
         Route::File(raw) => {
@@ -112,9 +119,11 @@ pub async fn handle(
                     let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
                     to_the_end(&app, put).await
                 }
-                Method::POST => actions::post(app, key, &query, &request).await,
-                Method::DELETE => files::delete(&app, &key, &query, request.headers()).await,
-                _ => read(&app, &key, &query, request.headers(), &method).await,
+                Method::POST => Box::pin(actions::post(app, key, &query, &request)).await,
+                Method::DELETE => {
+                    Box::pin(files::delete(&app, &key, &query, request.headers())).await
+                }
+                _ => Box::pin(read(&app, &key, &query, request.headers(), &method)).await,
             }
         }
     }

@@ -137,8 +137,11 @@ impl Engine {
             Length::Exactly(length) if length <= self.part_size(Some(length)) => {
                 until(upload.stop, self.single(upload, cutter, length)).await
             }
-            Length::Exactly(length) => self.parts(upload, cutter, Some(length), None).await,
-            Length::AtMost(bound) => self.unknown(upload, cutter, bound).await,
+            // Boxed, so that a small upload needs no room for their state.
+            Length::Exactly(length) => {
+                Box::pin(self.parts(upload, cutter, Some(length), None)).await
+            }
+            Length::AtMost(bound) => Box::pin(self.unknown(upload, cutter, bound)).await,
         }
     }
 
@@ -191,17 +194,16 @@ impl Engine {
                     Some(existed) => existed,
                     None => self.existed(upload).await.unwrap_or(false),
                 };
-                let streamed = stream_payload(&mut cutter, blocks, length, true, |payload| {
+                let work = stream_payload(&mut cutter, blocks, length, true, |payload| {
                     let store = Arc::clone(&self.store);
                     async move {
                         store
                             .put(upload.key, upload.attributes, upload.condition, payload)
                             .await
                     }
-                })
-                .await;
-                let meta = match streamed {
-                    Err(Error::Store(error)) => self.settle(upload, error).await?,
+                });
+                let meta = match Box::pin(work).await {
+                    Err(Error::Store(error)) => Box::pin(self.settle(upload, error)).await?,
                     outcome => outcome?,
                 };
                 Ok(Stored {
@@ -290,7 +292,7 @@ impl Engine {
         };
         let meta = match outcome {
             Ok(meta) => meta,
-            Err(error) => self.settle(upload, error).await?,
+            Err(error) => Box::pin(self.settle(upload, error)).await?,
         };
         Ok(Stored { meta, created })
     }

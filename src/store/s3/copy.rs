@@ -208,15 +208,11 @@ impl S3Store {
 
     /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
     /// white space, before it has copied.
-    async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Vec<u8>, Option<VersionId>)> {
+    async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Bytes, Option<VersionId>)> {
         let sent = self.send(request, &sign::sha256_hex(b"")).await;
-        let mut response = sent.map_err(meaning::of_unread)?;
-        let version = response.headers.get("x-amz-version-id").cloned();
-        let body = response
-            .buffer()
-            .await
-            .map_err(|e| meaning::of_dispatch(&e))?;
-        Ok((body.body.to_vec(), version.map(VersionId)))
+        let answer = sent.map_err(meaning::of_unread)?;
+        let version = answer.version();
+        Ok((answer.body, version))
     }
 }
 

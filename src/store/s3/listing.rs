@@ -7,7 +7,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesRef, Event};
 use rusoto_core::signature::SignedRequest;
 
-use super::{S3Store, decode_listed, is_internal, meaning, parse_rfc3339, sign, unquote};
+use super::{S3Store, decode_listed, is_internal, parse_rfc3339, sign, unquote};
 use crate::store::{Attributes, ListPage, ListQuery, ObjectMeta, StoreError, StoreResult};
 
 /// One answer, keys still encoded as S3 sends them.
@@ -103,9 +103,7 @@ impl S3Store {
         if let Some(token) = token {
             request.add_param("continuation-token", token);
         }
-        let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
-        let body = response.buffer().await;
-        parse(&body.map_err(|e| meaning::of_dispatch(&e))?.body)
+        parse(&self.send(request, &sign::sha256_hex(b"")).await?.body)
     }
 }
 

@@ -44,6 +44,7 @@ use crate::counters::Counters;
 use connect::Connector;
 use integrity::Checks;
 use meaning::Named;
+use sign::Signer;
 use transport::Transport;
 
 /// The metadata by which an upload's object is known again: see `upload::settle`.
@@ -59,6 +60,7 @@ pub struct S3Settings {
     public_region: Region,
     max_copy_bytes: u64,
     credentials: AwsCredentials,
+    signer: Signer,
     checks: Checks,
     sse: Option<String>,
     storage_class: Option<String>,
@@ -90,6 +92,7 @@ impl S3Settings {
                     .map(|token| token.expose().to_owned()),
                 None,
             ),
+            signer: Signer::default(),
             checks: Checks::new(config.integrity),
             sse: config.sse.clone(),
             storage_class: config.storage_class.clone(),

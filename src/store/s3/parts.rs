@@ -4,7 +4,7 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::{EventReader, XmlEvent};
 
-use super::{S3Store, integrity, meaning, sign};
+use super::{S3Store, integrity, sign};
 use crate::store::{Multipart, Part, StoreError, StoreResult};
 
 /// One page of the answer.
@@ -29,9 +29,7 @@ impl S3Store {
                     if after > 0 {
                         request.add_param("part-number-marker", &after.to_string());
                     }
-                    let mut response = self.send(request, sign::UNSIGNED).await?;
-                    let body = response.buffer().await;
-                    Ok(body.map_err(|e| meaning::of_dispatch(&e))?.body)
+                    Ok(self.send(request, sign::UNSIGNED).await?.body)
                 })
                 .await?;
             let page = parse(&document)?;

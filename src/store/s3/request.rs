@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use chrono::Utc;
 use futures_util::{Stream, StreamExt, TryFutureExt, stream};
-use rusoto_core::request::HttpResponse;
+use rusoto_core::ByteStream;
 use rusoto_core::signature::SignedRequest;
-use rusoto_core::{ByteStream, DispatchSignedRequest};
 
 use super::integrity::{Check, TRAILER};
+use super::transport::Document;
 use super::{S3Store, integrity, meaning, parse_http_date, sign, unquote};
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, Store, StoreError,
@@ -28,24 +28,21 @@ impl S3Store {
         &self,
         mut request: SignedRequest,
         content_sha256: &str,
-    ) -> StoreResult<HttpResponse> {
-        sign::sign(
+    ) -> StoreResult<Document> {
+        let settings = &self.settings;
+        let signer = &settings.signer;
+        signer.sign(
             &mut request,
-            &self.settings.credentials,
+            &settings.credentials,
             content_sha256,
             Utc::now(),
         );
-        let sent = self.transport.dispatch(request, None).await;
-        let mut response = sent.map_err(|error| meaning::of_dispatch(&error))?;
-        if response.status.is_success() {
-            return Ok(response);
+        let answer = self.transport.ask(request).await;
+        let answer = answer.map_err(|error| meaning::of_dispatch(&error))?;
+        if answer.status.is_success() {
+            return Ok(answer);
         }
-        let status = response.status.as_u16();
-        let body = response
-            .buffer()
-            .await
-            .map_err(|e| meaning::of_dispatch(&e))?;
-        Err(meaning::of_answer(status, &body.body))
+        Err(meaning::of_answer(answer.status.as_u16(), &answer.body))
     }
 
     /// Sends a payload in the way of `check`; a gathered one again while `again` allows it.
@@ -60,7 +57,7 @@ impl S3Store {
         match payload {
             Payload::Gathered(blocks) => {
                 let proof = Proof::of(&blocks, check).await?;
-                let response = self
+                let answer = self
                     .retry_if(again, || {
                         let mut request = build();
                         let sha = proof.add_to(&mut request);
@@ -73,7 +70,7 @@ impl S3Store {
                     Proof::Sha256(_) | Proof::Md5(_) => None,
                 };
                 Ok(Sent {
-                    response,
+                    answer,
                     crc64,
                     md5: None,
                 })
@@ -97,7 +94,7 @@ impl S3Store {
                 set_stream(&mut request, body, integrity::framed_len(len));
                 let sent = self.send(request, sign::UNSIGNED_TRAILER).await;
                 Ok(Sent {
-                    response: sent.map_err(meaning::of_unread)?,
+                    answer: sent.map_err(meaning::of_unread)?,
                     crc64: crc.get().copied(),
                     md5: None,
                 })
@@ -108,7 +105,7 @@ impl S3Store {
                 set_stream(&mut request, body, len);
                 let sent = self.send(request, sign::UNSIGNED).await;
                 Ok(Sent {
-                    response: sent.map_err(meaning::of_unread)?,
+                    answer: sent.map_err(meaning::of_unread)?,
                     crc64: None,
                     md5: md5.get().cloned(),
                 })
@@ -158,7 +155,7 @@ impl S3Store {
                 .await;
         }
         let sent = sent.map_err(|error| of_condition(error, condition))?;
-        let version = sent.header("x-amz-version-id").map(VersionId);
+        let version = sent.answer.version();
         if let Err(wrong) = sent.verdict() {
             let unproven = matches!(wrong, StoreError::Unavailable(_));
             // S3 only does not say so, and what was gathered was in no framing of ours.
@@ -171,11 +168,12 @@ impl S3Store {
         // Without it nobody knows what was stored: the nonce tells.
         let etag = sent
             .header("etag")
-            .ok_or_else(|| StoreError::Unavailable("S3 gave no ETag".into()))?;
+            .ok_or_else(|| StoreError::Unavailable("S3 gave no ETag".into()))?
+            .to_owned();
         // S3 dates the object in the second in which it answers.
         let date = sent
             .header("date")
-            .and_then(|date| parse_http_date(&date).ok());
+            .and_then(|date| parse_http_date(date).ok());
         Ok(ObjectMeta {
             key: key.as_str().to_owned(),
             size,
@@ -234,23 +232,18 @@ impl S3Store {
                 request.add_header("x-amz-checksum-type", "FULL_OBJECT");
             }
             request.set_payload(Some(Bytes::new()));
-            let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
-            let declared = response
-                .headers
-                .get("x-amz-checksum-algorithm")
+            let answer = self.send(request, &sign::sha256_hex(b"")).await?;
+            let declared = answer
+                .header("x-amz-checksum-algorithm")
                 .is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
-            let body = response
-                .buffer()
-                .await
-                .map_err(|e| meaning::of_dispatch(&e))?;
-            match meaning::xml_text(&body.body, "UploadId") {
+            match meaning::xml_text(&answer.body, "UploadId") {
                 Some(upload_id) if !upload_id.is_empty() => Ok(Multipart {
                     key: key.clone(),
                     upload_id,
                     part_size,
                     crc64: crc64 && declared,
                 }),
-                _ => Err(meaning::of_answer(200, &body.body)),
+                _ => Err(meaning::of_answer(200, &answer.body)),
             }
         };
         // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
@@ -306,7 +299,7 @@ impl S3Store {
             }
             return Err(wrong);
         }
-        let etag = sent.header("etag");
+        let etag = sent.header("etag").map(str::to_owned);
         Ok(Part {
             number,
             size,
@@ -340,16 +333,11 @@ impl S3Store {
             request.set_payload(Some(document.clone()));
             let sha = sign::sha256_hex(&document);
             let sent = self.send(request, &sha).await;
-            let mut response = sent.map_err(meaning::of_unread)?;
-            let version = response.headers.get("x-amz-version-id").cloned();
-            let body = response
-                .buffer()
-                .await
-                .map_err(|e| meaning::of_dispatch(&e))?;
+            let answer = sent.map_err(meaning::of_unread)?;
             // A 200 may carry an error: S3 begins to answer before it knows.
-            match meaning::xml_text(&body.body, "ETag") {
-                Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), version.map(VersionId))),
-                _ => Err(meaning::of_unread(meaning::of_answer(200, &body.body))),
+            match meaning::xml_text(&answer.body, "ETag") {
+                Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), answer.version())),
+                _ => Err(meaning::of_unread(meaning::of_answer(200, &answer.body))),
             }
         };
         let outcome = match condition {
@@ -393,15 +381,15 @@ impl S3Store {
 
 /// A body that S3 has taken, and what we know of it.
 struct Sent {
-    response: HttpResponse,
+    answer: Document,
     crc64: Option<u64>,
     /// Of a stream without CRC-64, in lower hex.
     md5: Option<String>,
 }
 
 impl Sent {
-    fn header(&self, name: &str) -> Option<String> {
-        self.response.headers.get(name).cloned()
+    fn header(&self, name: &str) -> Option<&str> {
+        self.answer.header(name)
     }
 
     /// Fails with [`StoreError::Corrupt`] when S3 has something else than what was sent, and with
@@ -416,7 +404,7 @@ impl Sent {
         let Some(ours) = self.crc64 else {
             return Ok(());
         };
-        match self.header(TRAILER).as_deref().map(integrity::decode) {
+        match self.header(TRAILER).map(integrity::decode) {
             Some(theirs) if theirs == Some(ours) => Ok(()),
             Some(_) => Err(StoreError::Corrupt("S3 computed another CRC-64".into())),
             None => Err(StoreError::Unavailable(
@@ -434,7 +422,7 @@ impl Sent {
         if encrypted.starts_with("aws:kms") || customer.is_some() {
             return None;
         }
-        let etag = unquote(self.header("etag"));
+        let etag = unquote(self.header("etag").map(str::to_owned));
         let is_md5 = etag.len() == 32 && etag.bytes().all(|b| b.is_ascii_hexdigit());
         is_md5.then(|| etag.to_ascii_lowercase())
     }

@@ -2,9 +2,9 @@
 //! before, or whose checksum follows as a trailer. Presigned URLs are others'.
 //! Source: "Authenticating Requests: Using the Authorization Header", Amazon S3 API Reference.
 
-use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 use ring::{digest, hmac};
 use rusoto_core::credential::AwsCredentials;
 use rusoto_core::signature::SignedRequest;
@@ -14,28 +14,101 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// The same, of a body in aws-chunked framing that ends with a checksum as trailer.
 pub(super) const UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
-/// Signs `request`, whose body has this `x-amz-content-sha256`.
-pub(super) fn sign(
-    request: &mut SignedRequest,
-    credentials: &AwsCredentials,
-    content_sha256: &str,
-    now: DateTime<Utc>,
-) {
-    // Host, content length, and the canonical path and query.
-    request.complement();
-    let time = now.format("%Y%m%dT%H%M%SZ").to_string();
-    let date = now.format("%Y%m%d").to_string();
-    let mut set = |name: &str, value: &str| {
-        request.remove_header(name);
-        request.add_header(name, value);
-    };
-    set("x-amz-date", &time);
-    set("x-amz-content-sha256", content_sha256);
-    if let Some(token) = credentials.token() {
-        set("x-amz-security-token", token);
+/// Signs requests, and keeps the key of the day: four of the five HMACs of a signature go into it.
+#[derive(Default)]
+pub(super) struct Signer {
+    day: Mutex<Option<Day>>,
+}
+
+/// What a signing key is good for, and the key.
+struct Day {
+    secret: String,
+    date: String,
+    region: String,
+    key: hmac::Key,
+}
+
+impl Signer {
+    /// Signs `request`, which is not signed yet and whose body has this `x-amz-content-sha256`.
+    pub(super) fn sign(
+        &self,
+        request: &mut SignedRequest,
+        credentials: &AwsCredentials,
+        content_sha256: &str,
+        now: DateTime<Utc>,
+    ) {
+        // Host, content length, and the canonical path and query.
+        request.complement();
+        let date = format!("{:04}{:02}{:02}", now.year(), now.month(), now.day());
+        let time = format!(
+            "{date}T{:02}{:02}{:02}Z",
+            now.hour(),
+            now.minute(),
+            now.second()
+        );
+        request.add_header("x-amz-date", &time);
+        request.add_header("x-amz-content-sha256", content_sha256);
+        if let Some(token) = credentials.token() {
+            request.add_header("x-amz-security-token", token);
+        }
+        let (lines, names) = canonical_headers(request);
+        let canonical = sha256_hex_of(&[
+            request.method(),
+            "\n",
+            request.canonical_uri(),
+            "\n",
+            request.canonical_query_string(),
+            "\n",
+            &lines,
+            "\n",
+            &names,
+            "\n",
+            content_sha256,
+        ]);
+        let region = request.region_for_service();
+        let scope = format!("{date}/{region}/s3/aws4_request");
+        let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{canonical}");
+        let key = self.key(credentials.aws_secret_access_key(), date, region);
+        let signature = hex(hmac::sign(&key, text.as_bytes()).as_ref());
+        let access_key = credentials.aws_access_key_id();
+        request.add_header(
+            "authorization",
+            &format!(
+                "AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+            ),
+        );
     }
-    let mut lines = String::new();
-    let mut names = String::new();
+
+    fn key(&self, secret: &str, date: String, region: String) -> hmac::Key {
+        let mut day = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(day) = &*day
+            && day.date == date
+            && day.region == region
+            && day.secret == secret
+        {
+            return day.key.clone();
+        }
+        let mut key = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
+        for step in [&date, &region, "s3", "aws4_request"] {
+            let derived = hmac::sign(&key, step.as_bytes());
+            key = hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref());
+        }
+        *day = Some(Day {
+            secret: secret.to_owned(),
+            date,
+            region,
+            key: key.clone(),
+        });
+        key
+    }
+}
+
+/// The headers that are signed: as lines with their values, and their names with semicolons
+/// between.
+fn canonical_headers(request: &SignedRequest) -> (String, String) {
+    // Of a usual PUT: no growing on the way.
+    let mut lines = String::with_capacity(512);
+    let mut names = String::with_capacity(128);
     for (name, values) in request.headers() {
         // Proxies may change these.
         if matches!(
@@ -44,36 +117,18 @@ pub(super) fn sign(
         ) {
             continue;
         }
-        let folded: Vec<_> = values.iter().map(|value| fold(value)).collect();
-        let _ = writeln!(lines, "{name}:{}", folded.join(","));
-        let separator = if names.is_empty() { "" } else { ";" };
-        let _ = write!(names, "{separator}{name}");
+        lines.push_str(name);
+        for (n, value) in values.iter().enumerate() {
+            lines.push(if n == 0 { ':' } else { ',' });
+            push_folded(&mut lines, value);
+        }
+        lines.push('\n');
+        if !names.is_empty() {
+            names.push(';');
+        }
+        names.push_str(name);
     }
-    let canonical = format!(
-        "{}\n{}\n{}\n{lines}\n{names}\n{content_sha256}",
-        request.method(),
-        request.canonical_uri(),
-        request.canonical_query_string(),
-    );
-    let region = request.region_for_service();
-    let scope = format!("{date}/{region}/s3/aws4_request");
-    let text = format!(
-        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
-        sha256_hex(canonical.as_bytes())
-    );
-    let mut key = format!("AWS4{}", credentials.aws_secret_access_key()).into_bytes();
-    for step in [date.as_str(), &region, "s3", "aws4_request"] {
-        key = keyed(&key, step.as_bytes());
-    }
-    let signature = hex(&keyed(&key, text.as_bytes()));
-    let access_key = credentials.aws_access_key_id();
-    request.remove_header("authorization");
-    request.add_header(
-        "authorization",
-        &format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
-        ),
-    );
+    (lines, names)
 }
 
 /// SHA-256 as lower hex.
@@ -82,32 +137,34 @@ pub(super) fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// SHA-256 of blocks in their order, as lower hex. 8 MiB take about 5 ms: not for the event loop.
-pub(super) fn sha256_hex_of(blocks: &[bytes::Bytes]) -> String {
+pub(super) fn sha256_hex_of(blocks: &[impl AsRef<[u8]>]) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for block in blocks {
-        context.update(block);
+        context.update(block.as_ref());
     }
     hex(context.finish().as_ref())
 }
 
-fn keyed(key: &[u8], message: &[u8]) -> Vec<u8> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    hmac::sign(&key, message).as_ref().to_vec()
-}
-
 fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
     }
     text
 }
 
 /// A header's value with its ends trimmed and every run of spaces folded into one.
-fn fold(value: &[u8]) -> String {
+fn push_folded(line: &mut String, value: &[u8]) {
     let text = String::from_utf8_lossy(value);
-    let words: Vec<_> = text.split(' ').filter(|word| !word.is_empty()).collect();
-    words.join(" ")
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    line.push_str(words.next().unwrap_or_default());
+    for word in words {
+        line.push(' ');
+        line.push_str(word);
+    }
 }
 
 #[cfg(test)]
@@ -135,8 +192,18 @@ mod tests {
         let stamp = String::from_utf8(theirs.headers()["x-amz-date"][0].clone()).unwrap();
         let at = chrono::NaiveDateTime::parse_from_str(&stamp, "%Y%m%dT%H%M%SZ").unwrap();
         let mut ours = request();
-        sign(&mut ours, &credentials, &sha256_hex(b"hello"), at.and_utc());
+        let signer = Signer::default();
+        let hash = sha256_hex(b"hello");
+        signer.sign(&mut ours, &credentials, &hash, at.and_utc());
         assert_eq!(ours.headers(), theirs.headers());
+        // Neither another day's key nor another secret's is taken for this one's.
+        let tomorrow = at.and_utc() + chrono::TimeDelta::days(1);
+        signer.sign(&mut request(), &credentials, &hash, tomorrow);
+        let other = AwsCredentials::new("AKID", "other", None, None);
+        signer.sign(&mut request(), &other, &hash, at.and_utc());
+        let mut again = request();
+        signer.sign(&mut again, &credentials, &hash, at.and_utc());
+        assert_eq!(again.headers(), theirs.headers());
     }
 
     /// "PUT Object" in "Examples: Signature Calculations", Amazon S3 API Reference.
@@ -157,7 +224,7 @@ mod tests {
         assert_eq!(sha256_hex(b"Welcome to Amazon S3."), body);
         // The example signs no content type, which rusoto would add.
         request.add_header("content-type", "");
-        sign(&mut request, &credentials, body, at.to_utc());
+        Signer::default().sign(&mut request, &credentials, body, at.to_utc());
         let names = String::from_utf8(request.headers()["authorization"][0].clone()).unwrap();
         assert!(
             names.contains("Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request")
@@ -167,6 +234,9 @@ mod tests {
 
     #[test]
     fn runs_of_spaces_fold_into_one() {
-        assert_eq!(fold(b"  a   b  c "), "a b c");
+        let mut line = String::new();
+        push_folded(&mut line, b"  a   b  c ");
+        push_folded(&mut line, b"  ");
+        assert_eq!(line, "a b c");
     }
 }

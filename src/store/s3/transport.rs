@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream};
+use futures_util::{FutureExt, Stream, TryStreamExt};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rusoto_core::request::{DispatchSignedRequestFuture, HttpResponse};
@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use super::connect::Connector;
 use super::meaning;
 use super::silence::Silence;
+use crate::store::VersionId;
 
 /// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -67,26 +68,107 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Sends a signed request whose answer is a document. Whether that can be read is for whoever
+    /// reads it to say.
+    pub(super) async fn ask(&self, signed: SignedRequest) -> Result<Document, HttpDispatchError> {
+        let response = send(&self.client, signed, self.timeout, false).await?;
+        read(response).await
+    }
+}
+
+/// An answer and all of its body.
+pub(super) struct Document {
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Document {
+    /// A header's value, where it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The version that a write made, where the bucket keeps versions.
+    pub(super) fn version(&self) -> Option<VersionId> {
+        let version = self.header("x-amz-version-id")?;
+        Some(VersionId(version.to_owned()))
+    }
+}
+
 impl DispatchSignedRequest for Transport {
     fn dispatch(
         &self,
         request: SignedRequest,
         _never_given: Option<Duration>,
     ) -> DispatchSignedRequestFuture {
-        send(self.client.clone(), request, self.timeout).boxed()
+        answer(self.client.clone(), request, self.timeout).boxed()
     }
 }
 
-async fn send(
+/// An answer as rusoto's operations want it.
+async fn answer(
     client: Client<Connector, OutBody>,
-    mut signed: SignedRequest,
+    signed: SignedRequest,
     timeout: Duration,
 ) -> Result<HttpResponse, HttpDispatchError> {
-    let progress = Arc::new(Progress::new());
     // Only an object is read piece by piece; everything else is a document.
     let object = signed.method == "GET" && signed.params.keys().all(|name| name == "versionId");
-    // Read by a parser that ends, once.
-    let listing = signed.params.contains_key("list-type");
+    let response = send(&client, signed, timeout, object).await?;
+    let (status, headers, body) = if object && response.status().is_success() {
+        let (parts, body) = response.into_parts();
+        (parts.status, parts.headers, ByteStream::new(body))
+    } else {
+        let document = well_formed(read(response).await?)?;
+        let body = ByteStream::from(document.body.to_vec());
+        (document.status, document.headers, body)
+    };
+    Ok(HttpResponse {
+        status: http02::StatusCode::from_u16(status.as_u16())
+            .map_err(|error| HttpDispatchError::new(error.to_string()))?,
+        headers: texts(&headers),
+        body,
+    })
+}
+
+/// A document that is known to be well-formed: rusoto's parser never comes back from an error or an
+/// end inside an element, and takes the worker's thread along. What explains a failure and cannot
+/// be read is left out; the status says enough.
+fn well_formed(mut document: Document) -> Result<Document, HttpDispatchError> {
+    // S3 keeps a slow answer alive with white space, which no XML parser takes at the beginning.
+    let body = document.body.trim_ascii_start();
+    if !body.is_empty() && !meaning::is_well_formed(body) {
+        if document.status.is_success() {
+            let text = format!("{CORRUPT}the answer is no XML document");
+            return Err(HttpDispatchError::new(text));
+        }
+        document.body = Bytes::new();
+    }
+    Ok(document)
+}
+
+/// The headers whose values are text: others are of no use to rusoto, which would panic on them.
+fn texts(headers: &HeaderMap) -> http02::HeaderMap<String> {
+    let mut texts = http02::HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = http02::header::HeaderName::from_bytes(name.as_str().as_bytes());
+        if let (Ok(name), Ok(value)) = (name, value.to_str()) {
+            texts.insert(name, value.to_owned());
+        }
+    }
+    texts
+}
+
+/// Sends a request. Its answer is as long as it likes where it is an `object`, and not over
+/// [`MAX_DOCUMENT_BYTES`] else.
+async fn send(
+    client: &Client<Connector, OutBody>,
+    mut signed: SignedRequest,
+    timeout: Duration,
+    object: bool,
+) -> Result<Response<InBody>, HttpDispatchError> {
+    let progress = Arc::new(Progress::new());
     let timeout = if signed.headers().contains_key("x-amz-copy-source") {
         timeout.max(COPY_SILENCE)
     } else {
@@ -111,11 +193,17 @@ async fn send(
     };
     match sent {
         Ok(response) => {
-            let response = answer(response, timeout, object)?;
-            if (object || listing) && response.status.is_success() {
-                return Ok(response);
-            }
-            document(response).await
+            let left = if object && response.status().is_success() {
+                u64::MAX
+            } else {
+                MAX_DOCUMENT_BYTES
+            };
+            Ok(response.map(|body| InBody {
+                body,
+                timeout,
+                left,
+                silence: Silence::new(timeout),
+            }))
         }
         Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
             "{SOURCE}the bytes to be sent did not come"
@@ -125,6 +213,26 @@ async fn send(
             Err(HttpDispatchError::new(format!("{kind}{}", chain(&error))))
         }
     }
+}
+
+/// Reads an answer to its end.
+async fn read(response: Response<InBody>) -> Result<Document, HttpDispatchError> {
+    let (parts, mut body) = response.into_parts();
+    // Most come in one piece, or are empty.
+    let mut pieces = Vec::new();
+    while let Some(piece) = body.try_next().await? {
+        pieces.push(piece);
+    }
+    let body = match pieces.len() {
+        0 => Bytes::new(),
+        1 => pieces.swap_remove(0),
+        _ => pieces.concat().into(),
+    };
+    Ok(Document {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+    })
 }
 
 /// An error with its causes: hyper's own text says only which step failed.
@@ -148,7 +256,7 @@ fn build(signed: &SignedRequest, body: OutBody) -> Result<Request<OutBody>, hype
             "{}://{}{}{mark}{query}",
             signed.scheme(),
             signed.hostname(),
-            signed.canonical_path(),
+            signed.canonical_uri(),
         ));
     for (name, values) in signed.headers() {
         for value in values {
@@ -156,61 +264,6 @@ fn build(signed: &SignedRequest, body: OutBody) -> Result<Request<OutBody>, hype
         }
     }
     request.body(body)
-}
-
-fn answer(
-    response: Response<Incoming>,
-    timeout: Duration,
-    object: bool,
-) -> Result<HttpResponse, HttpDispatchError> {
-    let (parts, body) = response.into_parts();
-    let status = http02::StatusCode::from_u16(parts.status.as_u16())
-        .map_err(|error| HttpDispatchError::new(error.to_string()))?;
-    let mut headers = http02::HeaderMap::<String>::default();
-    for (name, value) in &parts.headers {
-        let name = http02::header::HeaderName::from_bytes(name.as_str().as_bytes());
-        // A value that is no text is of no use to rusoto, which would panic on it.
-        if let (Ok(name), Ok(value)) = (name, value.to_str()) {
-            headers.insert(name, value.to_owned());
-        }
-    }
-    let left = if object && parts.status.is_success() {
-        u64::MAX
-    } else {
-        MAX_DOCUMENT_BYTES
-    };
-    let body = InBody {
-        body,
-        timeout,
-        left,
-        silence: Silence::new(timeout),
-    };
-    Ok(HttpResponse {
-        status,
-        headers,
-        body: ByteStream::new(body),
-    })
-}
-
-/// A document as a whole, once it is known to be well-formed: rusoto's parser never comes back from
-/// an error or an end inside an element, and takes the worker's thread along. What explains a
-/// failure and cannot be read is left out; the status says enough.
-async fn document(mut response: HttpResponse) -> Result<HttpResponse, HttpDispatchError> {
-    let mut document = response.buffer().await?;
-    // S3 keeps a slow answer alive with white space, which no XML parser takes at the beginning.
-    let body = document.body.trim_ascii_start();
-    if !body.is_empty() && !meaning::is_well_formed(body) {
-        if document.status.is_success() {
-            let text = format!("{CORRUPT}the answer is no XML document");
-            return Err(HttpDispatchError::new(text));
-        }
-        document.body = Bytes::new();
-    }
-    Ok(HttpResponse {
-        status: document.status,
-        headers: document.headers,
-        body: ByteStream::from(document.body.to_vec()),
-    })
 }
 
 /// When a request's bytes last moved, and whether it is us they wait for.

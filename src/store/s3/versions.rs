@@ -4,7 +4,7 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::{EventReader, XmlEvent};
 
-use super::{S3Store, decode_listed, meaning, of_read, parse_rfc3339, sign, unquote};
+use super::{S3Store, decode_listed, of_read, parse_rfc3339, sign, unquote};
 use crate::store::{
     Attributes, MAX_VERSIONS, ObjectKey, ObjectMeta, StoreError, StoreResult, Version, VersionId,
     Versions,
@@ -81,12 +81,7 @@ impl S3Store {
             request.add_param("key-marker", full);
             request.add_param("version-id-marker", version);
         }
-        let mut response = self.send(request, &sign::sha256_hex(b"")).await?;
-        let body = response
-            .buffer()
-            .await
-            .map_err(|e| meaning::of_dispatch(&e))?;
-        parse(&body.body)
+        parse(&self.send(request, &sign::sha256_hex(b"")).await?.body)
     }
 }
 
