@@ -228,7 +228,7 @@ fn of_source(error: StoreError) -> StoreError {
 fn etag_of(document: &[u8]) -> StoreResult<String> {
     match meaning::xml_text(document, "ETag") {
         Some(etag) if !etag.is_empty() => Ok(unquote(Some(etag))),
-        _ => Err(meaning::of_answer(200, document)),
+        _ => Err(meaning::of_unread(meaning::of_answer(200, document))),
     }
 }
 
