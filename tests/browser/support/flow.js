@@ -1,0 +1,121 @@
+// One test: a server on a store of its own, a page on it, and what each page must keep to whatever
+// the test is about: no error in the console, nothing that its policy had to block, no script from
+// a file's name.
+
+import { after, test } from 'node:test';
+
+import { Api } from './api.js';
+import { browser, close } from './browser.js';
+import { Folder } from './files.js';
+import { Place, STORES } from './place.js';
+import { Portal } from './portal.js';
+import { Proxy } from './proxy.js';
+
+after(close);
+
+// Registers a test for each store. `body` gets a world:
+//   portal, page, context   the browser's side
+//   api, server, place      the server's side
+//   folder                  files to choose
+//   proxy                   the wire between them, where `wire: true`
+// Options:
+//   stores      only these
+//   settings    of the server
+//   seed(api)   lays out what the page begins with
+//   at          the address to open, none when false
+//   context     playwright's options of the browser context
+//   tolerates   console errors that belong to what is tested
+export function flow(name, options, body) {
+  if (typeof options === 'function') return flow(name, {}, options);
+  for (const store of STORES.filter((each) => (options.stores ?? STORES).includes(each))) {
+    test(`${name} (${store})`, { timeout: 120_000 }, async () => {
+      const world = new World(store);
+      try {
+        await world.open(options);
+        await body(world);
+        world.assertClean(options.tolerates);
+      } catch (error) {
+        throw await world.told(error);
+      } finally {
+        await world.close();
+      }
+    });
+  }
+  return undefined;
+}
+
+class World {
+  constructor(store) {
+    this.store = store;
+    this.faults = [];
+  }
+
+  async open({ settings, seed, at = '', context = {}, wire = false }) {
+    this.folder = await Folder.new();
+    this.place = await Place.new(this.store);
+    this.server = await this.place.serve(settings);
+    this.api = new Api(this.server);
+    await seed?.(this.api);
+    if (wire) this.proxy = await Proxy.start(this.server.port);
+    this.origin = (this.proxy ?? this.server).origin;
+    this.context = await (await browser()).newContext({
+      locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce', ...context,
+    });
+    this.context.setDefaultTimeout(15_000);
+    await this.context.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => {
+        console.error('blocked by the policy:', event.violatedDirective, event.blockedURI, event.sample);
+      });
+    });
+    this.page = await this.context.newPage();
+    this.watch(this.page);
+    this.portal = new Portal(this.page, this.origin);
+    if (at !== false) await this.portal.open(at);
+  }
+
+  // Collects what must not happen on a page.
+  watch(page) {
+    page.on('pageerror', (error) => this.faults.push(`uncaught: ${error.stack ?? error}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.faults.push(`console: ${message.text()} ${message.location().url}`);
+    });
+    page.on('dialog', (dialog) => {
+      // A test that wants one listens itself.
+      if (page.listenerCount('dialog') > 1) return;
+      this.faults.push(`a dialog: ${dialog.type()} ${dialog.message()}`);
+      dialog.dismiss();
+    });
+  }
+
+  assertClean(tolerates) {
+    const faults = this.faults.filter((fault) => !tolerates?.test(fault));
+    if (faults.length > 0) throw new Error(`the page was not clean:\n${faults.join('\n')}`);
+  }
+
+  // An error with what the page showed at that time.
+  async told(error) {
+    const seen = await this.page?.locator('body').ariaSnapshot({ timeout: 2_000 }).catch(() => '');
+    const said = [error.stack ?? String(error)];
+    if (this.faults.length > 0) said.push('', ...this.faults);
+    if (seen) said.push('', 'The page showed:', seen.slice(0, 6_000));
+    return new Error(said.join('\n'));
+  }
+
+  async close() {
+    await this.context?.close();
+    this.api?.close();
+    await this.proxy?.stop();
+    await this.server?.kill();
+    await this.place?.remove();
+    await this.folder?.remove();
+  }
+
+  // A page on the same server in a context of its own.
+  async another(options) {
+    const context = await (await browser()).newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
+    context.setDefaultTimeout(15_000);
+    const page = await context.newPage();
+    this.watch(page);
+    return { context, page, portal: new Portal(page, this.origin) };
+  }
+}
