@@ -18,6 +18,7 @@ after(close);
 //   api, server, place      the server's side
 //   folder                  files to choose
 //   proxy                   the wire between them, where `wire: true`
+//   sending                 the requests with a body that have no answer yet
 // Options:
 //   stores      only these
 //   settings    of the server
@@ -48,6 +49,7 @@ class World {
   constructor(store) {
     this.store = store;
     this.faults = [];
+    this.sending = new Set();
   }
 
   async open({ settings, seed, at = '', context = {}, wire = false }) {
@@ -79,6 +81,11 @@ class World {
     page.on('console', (message) => {
       if (message.type() === 'error') this.faults.push(`console: ${message.text()} ${message.location().url}`);
     });
+    page.on('request', (request) => {
+      if (request.method() !== 'GET') this.sending.add(request);
+    });
+    page.on('requestfinished', (request) => this.sending.delete(request));
+    page.on('requestfailed', (request) => this.sending.delete(request));
     page.on('dialog', (dialog) => {
       // A test that wants one listens itself.
       if (page.listenerCount('dialog') > 1) return;
@@ -97,7 +104,7 @@ class World {
     const seen = await this.page?.locator('body').ariaSnapshot({ timeout: 2_000 }).catch(() => '');
     const said = [error.stack ?? String(error)];
     if (this.faults.length > 0) said.push('', ...this.faults);
-    if (seen) said.push('', 'The page showed:', seen.slice(0, 6_000));
+    if (seen) said.push('', 'The page showed:', seen.slice(0, 3_000));
     return new Error(said.join('\n'));
   }
 
