@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Api } from './support/api.js';
-import { browser, close } from './support/browser.js';
+import { close, newContext } from './support/browser.js';
 import { Folder } from './support/files.js';
 import { Place } from './support/place.js';
 import { Portal } from './support/portal.js';
@@ -143,10 +143,7 @@ const VIEWS = {
 };
 
 async function shot(world, name, view, options) {
-  const context = await (await browser()).newContext({
-    locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce', deviceScaleFactor: 1, ...options,
-  });
-  context.setDefaultTimeout(15_000);
+  const context = await newContext(options);
   const page = await context.newPage();
   await steady(page);
   await VIEWS[view]({ ...world, page, portal: new Portal(page, world.server.origin) });

@@ -104,8 +104,8 @@ flow('at most three files are sent at once', { wire: true }, async ({ portal, fo
 });
 
 flow('on a slow network progress moves in bytes that the server has, with speed and time left', async ({ page, portal, folder, api }) => {
-  const big = await folder.big('slow.bin', 12 * MIB);
-  await throttle(page, { bytesPerSecond: 3 * MIB, latency: 50 });
+  const big = await folder.big('slow.bin', 10 * MIB);
+  await throttle(page, { bytesPerSecond: 2 * MIB, latency: 50 });
   await portal.choose(big.path);
   const seen = [];
   await until('the file is stored', async () => {
@@ -118,8 +118,8 @@ flow('on a slow network progress moves in bytes that the server has, with speed 
   }, 40);
   const values = seen.map(({ value }) => value);
   assert.deepEqual(values, values.toSorted((a, b) => a - b), 'it never goes back');
-  const between = new Set(values.filter((value) => value > 0 && value < 12 * MIB));
-  assert.ok(between.size >= 3, `it moved in ${between.size} steps: ${[...between]}`);
+  const between = new Set(values.filter((value) => value > 0 && value < 10 * MIB));
+  assert.ok(between.size >= 2, `it moved in ${between.size} steps: ${[...between]}`);
   const said = seen.map(({ summary }) => summary).join('\n');
   assert.match(said, /MB\/s/);
   assert.match(said, /second|minute/);

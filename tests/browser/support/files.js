@@ -27,6 +27,7 @@ export class Folder {
   // A file of so many random bytes, no two blocks of which are the same.
   async big(name, bytes) {
     const path = join(this.path, name);
+    await mkdir(dirname(path), { recursive: true });
     const hash = createHash('sha256');
     const out = createWriteStream(path);
     const block = randomBytes(1 << 20);

@@ -5,7 +5,7 @@
 import { after, test } from 'node:test';
 
 import { Api } from './api.js';
-import { browser, close } from './browser.js';
+import { close, newContext } from './browser.js';
 import { Folder } from './files.js';
 import { Place, STORES } from './place.js';
 import { Portal } from './portal.js';
@@ -60,10 +60,7 @@ class World {
     await seed?.(this.api);
     if (wire) this.proxy = await Proxy.start(this.server.port);
     this.origin = (this.proxy ?? this.server).origin;
-    this.context = await (await browser()).newContext({
-      locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce', ...context,
-    });
-    this.context.setDefaultTimeout(15_000);
+    this.context = await newContext(context);
     await this.context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (event) => {
         console.error('blocked by the policy:', event.violatedDirective, event.blockedURI, event.sample);
@@ -119,8 +116,7 @@ class World {
 
   // A page on the same server in a context of its own.
   async another(options) {
-    const context = await (await browser()).newContext({ locale: 'en-GB', timezoneId: 'UTC', ...options });
-    context.setDefaultTimeout(15_000);
+    const context = await newContext(options);
     const page = await context.newPage();
     this.watch(page);
     return { context, page, portal: new Portal(page, this.origin) };
