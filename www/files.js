@@ -282,8 +282,8 @@ filter.addEventListener('keydown', (event) => {
   }
 });
 
-// What was done elsewhere on the page shows at once, as if it had been listed; many changes are
-// drawn together.
+// What was done elsewhere on the page shows at once, as if it had been listed; of many changes
+// those of a moment are drawn together.
 const news = { gone: new Set(), came: new Map() };
 let drawing = null;
 addEventListener('changed', ({ detail: { gone, came } }) => {
@@ -295,11 +295,12 @@ addEventListener('changed', ({ detail: { gone, came } }) => {
     news.came.set(object.key, object);
     news.gone.delete(object.key);
   }
-  drawing ??= setTimeout(apply, 100);
+  if (drawing) return;
+  apply();
+  drawing = setTimeout(() => { drawing = null; apply(); }, 150);
 });
 
 function apply() {
-  drawing = null;
   const start = prefix + filter.value;
   const items = new Map();
   for (const object of news.came.values()) {

@@ -272,7 +272,7 @@ async function askNext() {
       element('p', { textContent: 'Replace what is there, keep both under two names, or skip this file?' }),
       element('label', { className: 'check' }, all, 'Do this for all'),
     ],
-    buttons: [{ label: 'Skip', value: 'skip' }, { label: 'Keep both', value: 'both' }, { label: 'Replace', value: 'replace', kind: 'primary' }],
+    buttons: [{ label: 'Skip', value: 'skip' }, { label: 'Replace', value: 'replace' }, { label: 'Keep both', value: 'both', kind: 'primary' }],
   });
   asking = false;
   if (how === '') putOff = true;

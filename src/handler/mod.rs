@@ -11,6 +11,7 @@ mod files;
 mod headers;
 mod health;
 mod object;
+mod pages;
 pub mod resumable;
 mod share;
 mod upload;
@@ -101,7 +102,7 @@ pub async fn handle(
                     Err(Error::invalid("invalid_query", "Name the object by ?key=."))
                 }
                 (None, _) if query.has("zip") => zip::get(&app, &query).await,
-                (None, _) => files::list(&app, &query).await,
+                (None, _) => files::list(&app, &query, request.headers()).await,
             }
         }
         Route::File(raw) => {
