@@ -127,12 +127,17 @@ async function keptMarker(key) {
 async function bringBack(keys, total, back) {
   let done = 0;
   let failed = 0;
+  let anew = 0;
   const trouble = await long('Bringing back', (signal, tell) => atOnce(keys, async (key) => {
     signal.throwIfAborted();
     if (done % 20 === 1) tell(done);
     try {
       const [marker, before] = await versions(key);
-      if (!marker?.is_delete_marker) return;
+      if (!marker?.is_delete_marker) {
+        anew += 1;
+        if (marker) changed({ came: [marker] });
+        return;
+      }
       await removeOne(key, marker.version_id);
       done += 1;
       if (before && !before.is_delete_marker) changed({ came: [before] });
@@ -140,8 +145,13 @@ async function bringBack(keys, total, back) {
       failed += 1;
     }
   }));
-  const rest = failed || total > keys.length ? ` ${count(failed + total - keys.length, 'file')} could not be brought back.` : '';
-  dialog.toast(`${trouble}${keys.length === 1 && done === 1 ? `${short(keys[0])} is` : `${count(done, 'file')} ${done === 1 ? 'is' : 'are'}`} back.${rest}`);
+  const missed = failed + total - keys.length;
+  const are = (value) => `${keys.length === 1 ? short(keys[0]) : count(value, 'file')} ${value === 1 ? 'is' : 'are'}`;
+  const parts = [];
+  if (done > 0) parts.push(`${are(done)} back.`);
+  if (anew > 0) parts.push(`${are(anew)} there anew already, and stays so.`.replace(/are (.*)stays/, 'are $1stay'));
+  if (missed > 0) parts.push(`${count(missed, 'file')} could not be brought back.`);
+  dialog.toast(trouble + parts.join(' '));
   back();
 }
 

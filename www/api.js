@@ -108,6 +108,13 @@ export async function* below(prefix, signal) {
   }
 }
 
+// Whether an object is there. Asked of the listing, where no is an answer as good as yes: what a
+// HEAD does not find, browsers report as an error.
+export async function exists(key, signal) {
+  const { files } = await list({ prefix: key, delimiter: '', limit: 1, signal });
+  return files[0]?.key === key;
+}
+
 // The header fields of an object, or null where there is none.
 export async function head(key, { parameters, signal } = {}) {
   try {

@@ -29,7 +29,7 @@ export async function open(key, closed) {
   }
   const box = element('dialog', { id: 'details' });
   dialog = box;
-  const heading = element('h2', { id: 'details-title', title: plain(key) }, name(baseName(key)));
+  const heading = element('h2', { id: 'details-title', title: plain(key), ariaLabel: plain(baseName(key)) }, name(baseName(key)));
   box.setAttribute('aria-labelledby', heading.id);
   const leave = button('Close', () => box.close(), 'quiet');
   const preview = element('div', { id: 'preview' });

@@ -15,6 +15,13 @@ export function ask({ id, title, content = [], buttons, check }) {
   dialog.setAttribute('aria-labelledby', heading.id);
   document.body.append(dialog);
   return new Promise((resolve) => {
+    // Enter in a field is the main button, wherever it stands.
+    form.addEventListener('keydown', (event) => {
+      const main = row.querySelector('.primary, .danger');
+      if (event.key !== 'Enter' || !main || !event.target.matches('input')) return;
+      event.preventDefault();
+      form.requestSubmit(main);
+    });
     form.addEventListener('submit', async (event) => {
       const { value } = event.submitter ?? row.lastElementChild;
       if (!check || value === '') return;

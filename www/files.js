@@ -1,7 +1,7 @@
 // The folder that is shown: its address in the hash, its pages from the server, filter and order,
 // and the bar above it. Rows are table.js's, what is done with objects is actions.js's.
 
-import { link, list } from './api.js';
+import { exists, link, list } from './api.js';
 import { baseName, count, element, number, plain } from './format.js';
 import * as table from './table.js';
 
@@ -207,9 +207,19 @@ async function follow(first) {
   const { close, open } = await import('./details.js');
   if (key === to) {
     close();
-  } else if (!await open(key, back)) {
-    // No such object: then a folder is meant, without its slash.
+  } else if (!(byKey.has(key) || await exists(key)) || !await open(key, back)) {
+    await astray(key);
+  }
+}
+
+// The address names no object: a folder without its slash, or what is no longer there.
+async function astray(key) {
+  const [within, { toast }] = await Promise.all([list({ prefix: `${key}/`, limit: 1 }), import('./dialog.js')]);
+  if (within.files.length + within.prefixes.length > 0) {
     location.replace(address(`${key}/`));
+  } else {
+    history.replaceState(null, '', address(prefix));
+    toast(`“${plain(baseName(key))}” is not there, or no longer.`);
   }
 }
 

@@ -1,7 +1,7 @@
 // Sends one file: a small one in one request, a large one piece by piece over tus 1.0.0, so that
 // it can go on where it ended. When, how often and what is asked meanwhile is queue.js's.
 
-import { head, link, lost, problem, Problem } from './api.js';
+import { exists, head, link, lost, problem, Problem } from './api.js';
 
 const MIB = 1024 * 1024;
 // Files to this size go in one request: what the server holds as one part.
@@ -82,14 +82,14 @@ function nextName(key) {
 async function findName(entry, signal) {
   for (let tries = 0; tries < 100; tries += 1) {
     entry.key = nextName(entry.key);
-    if (!await head(entry.key, { signal })) return;
+    if (!await exists(entry.key, signal)) return;
   }
   throw new Problem('Too many files have this name and a number already.', { status: 412 });
 }
 
 async function put(entry, signal) {
   for (;;) {
-    if (!entry.replace && entry.size > ASK_FIRST && await head(entry.key, { signal })) {
+    if (!entry.replace && entry.size > ASK_FIRST && await exists(entry.key, signal)) {
       if (entry.unsure && await same(entry, signal)) return stored(entry);
       if (!entry.both) throw new Exists();
       await findName(entry, signal);
@@ -113,7 +113,7 @@ function base64(text) {
 
 async function begin(entry, signal) {
   // tus knows no conditions: that the name is free can only be asked beforehand.
-  if (!entry.replace && await head(entry.key, { signal })) {
+  if (!entry.replace && await exists(entry.key, signal)) {
     if (!entry.both) throw new Exists();
     await findName(entry, signal);
   }

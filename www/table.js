@@ -108,7 +108,7 @@ addEventListener('resize', later, { passive: true });
 function make(item) {
   const row = template.cloneNode(true);
   row.dataset.key = item.key;
-  const label = plain(baseName(item.key));
+  const label = plain(baseName(item.key).replace(/\/$/, ''));
   const [pick, , , , more] = row.cells;
   pick.firstChild.ariaLabel = `Select ${label}`;
   more.firstChild.ariaLabel = `Actions for ${label}`;
@@ -117,6 +117,8 @@ function make(item) {
   const open = row.querySelector('a');
   open.href = item.address;
   open.append(name(baseName(item.key).replace(/\/$/, '')));
+  // Heard as one word, though it is drawn in two.
+  open.ariaLabel = label;
   open.title = plain(item.key);
   fill(row, item);
   return row;

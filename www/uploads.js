@@ -112,12 +112,18 @@ let before = '';
 
 function announce(sum, { percent, rate, running }) {
   const now = performance.now();
-  const state = JSON.stringify([running, sum.states.failed, sum.states.conflict, sum.states.offline > 0]);
+  const state = JSON.stringify([running, sum.states.failed, sum.states.conflict, has(sum, 'offline'), has(sum, 'paused'), has(sum, 'cancelled')]);
   const wait = state === before ? ANNOUNCE_MS : 1000;
-  if (now - heard < wait || (state === before && !running)) return;
+  if (state === before && !running) return;
+  if (now - heard < wait) {
+    if (state !== before) later();
+    return;
+  }
   const parts = [];
   if (has(sum, 'offline')) parts.push('The connection was lost. Uploads go on by themselves.');
   else if (running) parts.push(`Uploading, ${percent} percent${rate ? `, ${duration((sum.total - sum.sent) / rate)} left` : ''}.`);
+  else if (has(sum, 'paused')) parts.push('Uploads are paused.');
+  else if (has(sum, 'cancelled') && sum.stored === 0) parts.push('Uploads are cancelled.');
   else if (sum.stored > 0 && !has(sum, 'waiting', 'paused', 'conflict')) parts.push(`${count(sum.stored, 'file')} stored.`);
   if (has(sum, 'failed')) parts.push(`${count(sum.states.failed, 'file')} could not be stored.`);
   announcer.textContent = parts.join(' ');
