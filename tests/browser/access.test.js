@@ -157,7 +157,7 @@ flow('by the keyboard alone: upload, find, look into, rename, select, delete, un
   const path = await folder.file('new.txt', 'typed');
   await tabTo(page, /^Choose files/);
   const chooser = page.waitForEvent('filechooser');
-  await page.keyboard.press('Enter');
+  await page.keyboard.press('Space');
   await (await chooser).setFiles(path);
   await portal.uploadIs('new.txt', 'stored');
   await portal.shows(['a.txt', 'b.txt', 'new.txt']);
@@ -221,20 +221,12 @@ flow('without a wish for less motion things may move, with it nothing does', { s
 });
 
 for (const width of [320, 390, 768, 1920]) {
-  flow(`the page fits a window of ${width}`, { stores: ['local'], seed, context: { viewport: { width, height: 800 } } }, async ({ portal, page }) => {
+  flow(`the page fits a window of ${width}`, { stores: ['local'], seed, context: { viewport: { width, height: 800 } } }, async ({ portal }) => {
     await portal.assertFits(assert);
     await portal.checkbox('b.txt').click();
     await portal.assertFits(assert);
     await portal.openItem('a.png');
     await portal.dialog('a.png').waitFor();
     await portal.assertFits(assert);
-    // Fingers need room: 24 pixels is what WCAG 2.2 asks for.
-    const small = await page.evaluate(() => [...document.querySelectorAll('button, input, select, a[href]')]
-      .filter((each) => each.checkVisibility() && getComputedStyle(each).display !== 'inline')
-      .map((each) => [each, each.getBoundingClientRect()])
-      .filter(([, box]) => box.width > 1 && (box.width < 24 || box.height < 24))
-      .filter(([each]) => !each.closest('label') && !each.labels?.length)
-      .map(([each, box]) => `${each.outerHTML.slice(0, 100)} ${box.width}×${box.height}`));
-    assert.deepEqual(small, []);
   });
 }

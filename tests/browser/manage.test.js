@@ -195,7 +195,7 @@ flow('a link is copied to the clipboard and leads to the file', {
 });
 
 flow('where a page has no clipboard the link is shown to be copied by hand', {
-  at: false, seed: (api) => api.put('a.txt', 'content'),
+  at: false, built: true, seed: (api) => api.put('a.txt', 'content'),
 }, async ({ portal, page, server }) => {
   portal.origin = `http://${PLAIN_HOST}:${server.port}`;
   await portal.open();

@@ -7,10 +7,11 @@ import { throttle } from './support/gestures.js';
 
 const BUDGET = 60_000;
 
-flow('without script the form uploads and the list shows', {
-  context: { javaScriptEnabled: false },
+flow('without script the form uploads and the list shows, folder by folder', {
+  context: { javaScriptEnabled: false }, at: false,
   seed: (api) => api.seed(['a.txt', 'reports/2026/b.txt']),
 }, async ({ page, folder, api, origin }) => {
+  await page.goto(origin);
   await page.locator('input[type=file]').first().setInputFiles([
     await folder.file('one <b>.txt', 'first'), await folder.file('two.txt', 'second'),
   ]);
@@ -20,19 +21,32 @@ flow('without script the form uploads and the list shows', {
   assert.equal(await api.text('two.txt'), 'second');
 
   await page.goto(origin);
-  const main = page.getByRole('main');
-  await main.getByRole('link', { name: 'one <b>.txt' }).first().waitFor();
-  await main.getByRole('link', { name: 'a.txt' }).first().waitFor();
-  // A folder leads to what is in it, level by level.
-  await main.getByRole('link', { name: 'reports' }).first().click();
-  await page.getByRole('main').getByRole('link', { name: '2026' }).first().click();
+  const list = page.frameLocator('iframe[title=Files]');
+  await list.getByRole('link', { name: 'one <b>.txt' }).waitFor();
+  await list.getByRole('link', { name: 'a.txt' }).waitFor();
+  await list.getByRole('link', { name: 'reports' }).click();
+  await list.getByRole('link', { name: '2026' }).click();
   const download = page.waitForEvent('download');
-  await page.getByRole('main').getByRole('link', { name: 'b.txt' }).first().click();
+  await list.getByRole('link', { name: 'b.txt' }).click();
   assert.equal((await download).suggestedFilename(), 'b.txt');
 });
 
+flow('without script a long list is paged', {
+  context: { javaScriptEnabled: false }, at: false,
+  seed: (api) => api.seed(Array.from({ length: 250 }, (_, at) => `${String(at).padStart(3, '0')}.txt`)),
+}, async ({ page, origin }) => {
+  await page.goto(origin);
+  const list = page.frameLocator('iframe[title=Files]');
+  await list.getByRole('link', { name: '000.txt' }).waitFor();
+  await list.getByRole('link', { name: /next|more/i }).click();
+  await list.getByRole('link', { name: '100.txt' }).waitFor();
+  await list.getByRole('link', { name: /next|more/i }).click();
+  await list.getByRole('link', { name: '249.txt' }).waitFor();
+  assert.equal(await list.getByRole('link', { name: /next|more/i }).count(), 0);
+});
+
 flow('the whole page is transferred in 60 KB', {
-  stores: ['local'], at: false,
+  stores: ['local'], built: true, at: false,
   seed: (api) => api.seed(['a.txt', 'b/c.txt']),
 }, async ({ page, portal, context }) => {
   const cdp = await context.newCDPSession(page);
@@ -49,7 +63,7 @@ flow('the whole page is transferred in 60 KB', {
 });
 
 flow('the first view needs one round trip after the document', {
-  stores: ['local'], at: false,
+  stores: ['local'], built: true, at: false,
   seed: (api) => api.seed(['a.txt', 'b/c.txt']),
 }, async ({ page, portal }) => {
   // So that a round trip is longer than all else.

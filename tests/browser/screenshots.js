@@ -11,6 +11,7 @@ import { Folder } from './support/files.js';
 import { Place } from './support/place.js';
 import { Portal } from './support/portal.js';
 import { pdf, png } from './support/samples.js';
+import { until } from './support/until.js';
 
 const [out, only = ''] = process.argv.slice(2);
 const MOST = 60_000;
@@ -51,8 +52,11 @@ function harbour() {
 
 async function layOut(api) {
   for (const [key, bytes] of CONTENT) {
-    if (key.endsWith('.png')) await api.put(key, harbour(), { 'x-amz-meta-place': 'Hamburg' });
-    else if (key.endsWith('.pdf')) await api.put(key, pdf(key.split('/').pop()));
+    if (key.endsWith('.png')) {
+      // Twice, so that there is an older version.
+      await api.put(key, png(960, 600));
+      await api.put(key, harbour(), { 'x-amz-meta-place': 'Hamburg' });
+    } else if (key.endsWith('.pdf')) await api.put(key, Buffer.concat([pdf(key.split('/').pop()), Buffer.alloc(bytes)]));
     else await api.put(key, Buffer.alloc(bytes, 'cloud '));
   }
 }
@@ -62,10 +66,15 @@ function modified(key) {
   return new Date(NOW - hours * 3_600_000).toISOString();
 }
 
+function version(at) {
+  return `000661${9 - at}cdfdbca9b-3fcb04d1`;
+}
+
 // Dates, tags and versions are the store's, and new each time.
-async function steady(page) {
-  await page.clock.setFixedTime(NOW);
+async function steady(page, view) {
+  if (view !== 'uploads') await page.clock.setFixedTime(NOW);
   await page.route(/\/files(\?|\/|$)/, async (route) => {
+    if (!['GET', 'HEAD'].includes(route.request().method())) return route.fallback();
     const answer = await route.fetch();
     if (!answer.headers()['content-type']?.startsWith('application/json')) {
       const headers = answer.headers();
@@ -73,6 +82,7 @@ async function steady(page) {
         const key = decodeURIComponent(new URL(route.request().url()).pathname.slice('/files/'.length));
         headers['last-modified'] = new Date(modified(key)).toUTCString();
         headers.etag = '"9e107d9d372bb6826bd81d3542a419d6"';
+        headers['x-amz-version-id'] &&= version(0);
       }
       return route.fulfill({ response: answer, headers });
     }
@@ -80,6 +90,7 @@ async function steady(page) {
     for (const each of body.files ?? []) each.last_modified = modified(each.key);
     for (const [at, each] of (body.versions ?? []).entries()) {
       each.last_modified = new Date(new Date(modified(each.key)) - at * 86_400_000).toISOString();
+      each.version_id = version(at);
     }
     return route.fulfill({ response: answer, json: body });
   });
@@ -102,42 +113,59 @@ const VIEWS = {
     await portal.open();
     for (const key of ['Annual report 2025.pdf', 'Budget 2026.xlsx', 'logo.svg']) await portal.checkbox(key).click();
   },
-  // Uploads at all stages. The answers are written here, so that each stays where it is.
+  // Uploads at all stages. The answers are written here, so that each stays where it is, and the
+  // clock goes on only as it is told, so that speed and time left are the same each time.
   uploads: async ({ portal, page, folder }) => {
-    const offsets = new Map();
-    await page.route('**/uploads**', async (route) => {
+    let arrive;
+    const arriving = new Promise((resolve) => { arrive = resolve; });
+    const stuck = new Set();
+    await page.route(/\/uploads(\?|\/|$)/, async (route) => {
       const request = route.request();
+      const address = new URL(request.url());
+      const tus = { 'tus-resumable': '1.0.0' };
       if (request.method() === 'POST') {
-        const id = new URL(request.url()).searchParams.get('key');
-        return route.fulfill({ status: 201, headers: { location: `/uploads/${encodeURIComponent(id)}`, 'tus-resumable': '1.0.0', 'upload-offset': '0' } });
+        const location = `/uploads/${encodeURIComponent(address.searchParams.get('key'))}`;
+        return route.fulfill({ status: 201, headers: { ...tus, location, 'upload-offset': '0' } });
       }
-      // Two pieces arrive, the third is on its way as long as the picture takes.
-      const id = new URL(request.url()).pathname;
-      const from = Number(request.headers()['upload-offset']);
-      const pieces = offsets.get(id) ?? 0;
-      const most = id.includes('Raw') ? 5 : 3;
-      if (request.method() !== 'PATCH' || pieces >= most) return undefined;
-      offsets.set(id, pieces + 1);
-      return route.fulfill({
-        status: 204,
-        headers: { 'tus-resumable': '1.0.0', 'upload-offset': String(from + (request.postDataBuffer()?.length ?? 1 << 20)) },
-      });
+      const at = Number(request.headers()['upload-offset']);
+      const goal = address.pathname.includes('Raw') ? 62_914_560 : 8_388_608;
+      // The last piece is on its way for as long as the picture takes.
+      if (at >= goal) {
+        stuck.add(address.pathname);
+        return undefined;
+      }
+      await arriving;
+      return at === 0
+        ? route.fulfill({ status: 204, headers: { ...tus, 'upload-offset': String(request.headers()['content-length'] ?? 4_194_304) } })
+        : route.fulfill({ status: 409, headers: { ...tus, 'upload-offset': String(goal) } });
     });
+    await page.clock.install({ time: NOW });
     await portal.open();
+    await page.clock.pauseAt(new Date(NOW.getTime() + 60_000));
     const paths = [
       await folder.file('Meeting minutes.md', Buffer.alloc(18_000, 'minutes ')),
       await folder.file('Site plan.svg', Buffer.alloc(42_000, '<svg/>')),
       await folder.file('logo.svg', Buffer.alloc(3_400, '<svg/>')),
-      (await folder.big('Raw footage, day 3.mov', 24_000_000)).path,
-      (await folder.big('Podcast episode 12.wav', 18_000_000)).path,
+      (await folder.big('Raw footage, day 3.mov', 96_000_000)).path,
+      (await folder.big('Podcast episode 12.wav', 42_000_000)).path,
     ];
     await portal.choose(paths);
-    await portal.uploadIs('Meeting minutes.md', 'stored');
-    await portal.uploadIs('Site plan.svg', 'stored');
-    await portal.dialog('This name exists already').waitFor();
+    const tick = (what, condition) => until(what, async () => {
+      await page.clock.runFor(250);
+      return condition();
+    });
+    const is = (key, state) => portal.upload(key).and(page.locator(`[data-state=${state}]`)).count();
+    const question = portal.dialog('This name exists already');
+    await tick('it asks', () => question.isVisible());
     await page.keyboard.press('Escape');
-    await portal.uploadIs('Raw footage, day 3.mov', 'uploading');
-    await portal.uploadIs('Podcast episode 12.wav', 'uploading');
+    for (const [key, state] of [['Meeting minutes.md', 'stored'], ['Site plan.svg', 'stored'], ['logo.svg', 'conflict'], ['Raw footage, day 3.mov', 'uploading'], ['Podcast episode 12.wav', 'uploading']]) {
+      await tick(`${key} is ${state}`, () => is(key, state));
+    }
+    // Longer than speed looks back.
+    await page.clock.runFor(60_000);
+    arrive();
+    await until('the last pieces are on their way', () => stuck.size === 2);
+    await page.clock.runFor(2_000);
   },
   empty: async ({ portal }) => portal.open('#/talks/'),
 };
@@ -145,8 +173,10 @@ const VIEWS = {
 async function shot(world, name, view, options) {
   const context = await newContext(options);
   const page = await context.newPage();
-  await steady(page);
-  await VIEWS[view]({ ...world, page, portal: new Portal(page, world.server.origin) });
+  await steady(page, view);
+  await VIEWS[view]({ ...world, page, portal: new Portal(page, world.server.origin) }).catch(async (error) => {
+    throw new Error(`${name}: ${error.message}\n${await page.locator('body').ariaSnapshot()}`);
+  });
   await page.mouse.move(0, 0);
   await page.waitForLoadState('load');
   await page.evaluate(() => document.fonts.ready);

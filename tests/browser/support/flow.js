@@ -25,11 +25,13 @@ after(close);
 //   seed(api)   lays out what the page begins with
 //   at          the address to open, none when false
 //   context     playwright's options of the browser context
+//   built       whether it holds of the page as it is built in only
 //   tolerates   console errors that belong to what is tested
 export function flow(name, options, body) {
   if (typeof options === 'function') return flow(name, {}, options);
   for (const store of STORES.filter((each) => (options.stores ?? STORES).includes(each))) {
-    test(`${name} (${store})`, { timeout: 120_000 }, async () => {
+    const skip = options.built && process.env.BROWSER_WWW ? 'the page comes from a folder' : false;
+    test(`${name} (${store})`, { timeout: 120_000, skip }, async () => {
       const world = new World(store);
       try {
         await world.open(options);
