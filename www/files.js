@@ -102,8 +102,8 @@ function tell() {
   if (none) {
     empty.querySelector('p').textContent = filter.value
       ? `Nothing here begins with “${filter.value}”. Capitals count.`
-      : prefix ? 'Nothing is in this folder. Drop files here to put them into it.'
-        : 'There are no files yet. Drop some anywhere on this page, or choose them above.';
+      : prefix ? 'Nothing is in this folder. Choose files above, or drop them anywhere on this page.'
+        : 'There are no files yet. Choose some above, or drop them anywhere on this page.';
   }
   const items = count(shown.length, 'item');
   if (loading) status.textContent = 'Loading…';

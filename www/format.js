@@ -84,10 +84,10 @@ export function name(text) {
   if (letters.length < 20) {
     made.append(element('span', { textContent: shown }));
   } else {
-    made.append(
-      element('span', { textContent: letters.slice(0, -10).join('') }),
-      element('span', { textContent: letters.slice(-10).join('') }),
-    );
+    // A space at the cut would make a hole of it.
+    const end = letters.at(-10) === ' ' ? -9 : -10;
+    made.append(...[letters.slice(0, end), letters.slice(end)].map((part) => (
+      element('span', { textContent: part.join('') }))));
   }
   return made;
 }

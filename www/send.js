@@ -157,8 +157,9 @@ async function resumable(entry, signal, acknowledge) {
     const end = Math.min(entry.size, (Math.floor(at / piece) + 1) * piece);
     const headers = { ...TUS, 'Upload-Offset': at, 'Content-Type': 'application/offset+octet-stream' };
     const began = performance.now();
+    let answer;
     try {
-      await request('PATCH', entry.url, headers, entry.file.slice(at, end), signal);
+      answer = await request('PATCH', entry.url, headers, entry.file.slice(at, end), signal);
     } catch (error) {
       if (error.status !== 409 || error.offset === null) throw error;
       // Someone else's request, or one of ours that was cut, brought more than we knew.
@@ -167,8 +168,11 @@ async function resumable(entry, signal, acknowledge) {
       continue;
     }
     if (end - at >= LEAST) adapt(end - at, (performance.now() - began) / 1000);
-    acknowledge(end, end - at);
-    at = end;
+    // A server that is about to stop takes less than it was sent.
+    const now = Math.min(end, Number(answer.field('Upload-Offset') ?? end));
+    if (now <= at) throw lost();
+    acknowledge(now, now - at);
+    at = now;
   }
   return stored(entry);
 }

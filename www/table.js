@@ -165,7 +165,7 @@ export function clear() {
 // Puts the focus on a row, into the window where it is not.
 export function focus(index = active) {
   if (items.length === 0) {
-    table.focus({ preventScroll: true });
+    document.querySelector('#crumbs [aria-current]')?.focus({ preventScroll: true });
     return;
   }
   active = Math.max(0, Math.min(index, items.length - 1));
