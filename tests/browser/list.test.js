@@ -89,8 +89,8 @@ flow('the list is filtered by what names begin with', { seed: (api) => api.seed(
 flow('what is loaded is sorted by name, size and date', {
   seed: async (api) => {
     await api.put('b.txt', 'x'.repeat(10));
-    await api.put('c.txt', 'x'.repeat(3000));
-    await api.put('a.txt', 'x'.repeat(200));
+    await api.putLater('c.txt', 'x'.repeat(3000), 'b.txt');
+    await api.putLater('a.txt', 'x'.repeat(200), 'c.txt');
   },
 }, async ({ page, portal }) => {
   // Which way comes first is the page's choice; it tells which it took.

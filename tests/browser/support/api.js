@@ -4,6 +4,8 @@
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
 
+import { until } from './until.js';
+
 function path(key) {
   return `/files/${key.split('/').map(encodeURIComponent).join('/')}`;
 }
@@ -40,6 +42,19 @@ export class Api {
   async put(key, body = 'x', headers = {}) {
     const { status } = await this.ask('PUT', path(key), { body, headers });
     if (status !== 200 && status !== 201) throw new Error(`${key} was answered with ${status}`);
+  }
+
+  // With a date after another's: a store may tell whole seconds only.
+  async putLater(key, body, than) {
+    await until(`${key} is later than ${than}`, async () => {
+      await this.put(key, body);
+      return await this.date(key) > await this.date(than);
+    });
+  }
+
+  async date(key) {
+    const page = JSON.parse((await this.ask('GET', `/files?${new URLSearchParams({ prefix: key })}`)).body);
+    return page.files[0].last_modified;
   }
 
   // Many keys at once, in no order.
