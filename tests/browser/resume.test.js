@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 
 import { flow } from './support/flow.js';
 import { throttle } from './support/gestures.js';
+import { Portal } from './support/portal.js';
 import { until } from './support/until.js';
 
 const MB = 1_000_000;
@@ -35,7 +36,6 @@ flow('an upload of 200 MB that was paused goes on after the server was killed an
   await portal.uploadIs('big.bin', 'needs-file');
   assert.deepEqual(await api.keys(), []);
 
-  const before = proxy.sent;
   proxy.rate = Infinity;
   await portal.choose(big.path);
   await portal.uploadIs('big.bin', 'stored', 60_000);
@@ -43,10 +43,11 @@ flow('an upload of 200 MB that was paused goes on after the server was killed an
   assert.equal(stored.sha256, big.sha256);
   assert.equal(Number(stored.headers['content-length']), 200 * MB);
 
-  // The server keeps whole blocks: what a pause cuts may be sent again, up to a part of 8 MiB.
-  const resent = proxy.sent - before - (200 * MB - kept);
-  console.log(`${world.store}: ${kept} bytes were kept, ${resent} sent again (headers are among them)`);
-  assert.ok(resent < 9 * MB, `${resent} bytes were sent again`);
+  // Of all that went over the wire, page and headers included, no more came twice than the part
+  // that the kill cut, and what lay in sockets before it.
+  const resent = proxy.sent - 200 * MB;
+  console.log(`${world.store}: of 200 MB ${kept} bytes were acknowledged at the pause, ${resent} more than the file went over the wire`);
+  assert.ok(resent < 17 * MB, `${resent} bytes more than the file were sent`);
 });
 
 flow('an upload whose server is killed on the way goes on by itself', { wire: true, tolerates }, async (world) => {
@@ -82,7 +83,7 @@ flow('a network that is lost pauses the upload, and goes on by itself', { wire: 
   await portal.uploadIs('big.bin', 'stored', 40_000);
   assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
   const resent = proxy.sent - before - (60 * MB - kept);
-  assert.ok(resent < 9 * MB, `${resent} bytes were sent again`);
+  assert.ok(resent < 17 * MB, `${resent} bytes were sent again`);
 });
 
 flow('a browser that says it is offline, and online again, goes on at once', { tolerates, stores: ['local'] }, async ({ page, portal, folder, api }) => {
@@ -136,4 +137,18 @@ flow('a queue that was reloaded can be given up', { wire: true, tolerates }, asy
   await portal.loaded();
   assert.equal(await portal.queue.locator('li[data-state=needs-file]').count(), 0);
   assert.deepEqual(await api.keys(), []);
+});
+
+flow('a second window does not take the uploads of the first', { wire: true, tolerates }, async ({ portal, folder, proxy, context, origin, watch }) => {
+  proxy.rate = 8 * MB;
+  await portal.choose((await folder.big('big.bin', 20 * MB)).path);
+  await portal.acknowledgedOver('big.bin', 0);
+  const other = await context.newPage();
+  watch(other);
+  const second = new Portal(other, origin);
+  await second.open();
+  assert.equal(await second.queue.locator('li').count(), 0);
+  await portal.uploadIs('big.bin', 'stored');
+  await second.button('Load Files').click();
+  await second.shows(['big.bin']);
 });

@@ -109,10 +109,6 @@ const VIEWS = {
     await details.getByRole('list', { name: 'Versions' }).getByRole('listitem').first().waitFor();
     await page.waitForFunction(() => document.querySelector('#preview img')?.naturalWidth > 0);
   },
-  selection: async ({ portal }) => {
-    await portal.open();
-    for (const key of ['Annual report 2025.pdf', 'Budget 2026.xlsx', 'logo.svg']) await portal.checkbox(key).click();
-  },
   empty: async ({ portal }) => portal.open('#/talks/'),
   // Last, because it leaves files. Uploads at all stages. The answers are written here, so that each stays where it is, and the
   // clock goes on only as it is told, so that speed and time left are the same each time.

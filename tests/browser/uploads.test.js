@@ -207,3 +207,45 @@ flow('leaving with uploads on their way asks first, and without does not', { wir
   await Promise.race([reloaded, page.reload()]);
   await portal.loaded();
 });
+
+flow('a full store is told of in the words of the server, and the upload can be tried again', { tolerates: /status of 507/ }, async ({ page, portal, folder, api }) => {
+  const full = { type: 'about:blank', title: 'Insufficient Storage', status: 507, detail: 'The disk of the portal is full.', code: 'store_full' };
+  await page.route('**/files/a.txt', (route) => (route.request().method() === 'PUT'
+    ? route.fulfill({ status: 507, contentType: 'application/problem+json', json: full })
+    : route.fallback()));
+  await portal.choose(await folder.file('a.txt'));
+  await portal.uploadIs('a.txt', 'failed');
+  await portal.says(portal.upload('a.txt'), full.detail);
+  assert.notEqual(await portal.upload('a.txt').locator('.advice').textContent(), '');
+  await page.unroute('**/files/a.txt');
+  await portal.uploadButton('Retry', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'stored');
+  assert.equal(await api.text('a.txt'), 'a.txt');
+});
+
+flow('a server that is busy is asked again by itself when it said', { tolerates: /status of 503/ }, async ({ page, portal, folder, api }) => {
+  let refused = 0;
+  await page.route('**/files/a.txt', (route) => {
+    if (route.request().method() !== 'PUT' || refused > 0) return route.fallback();
+    refused += 1;
+    return route.fulfill({
+      status: 503, contentType: 'application/problem+json', headers: { 'retry-after': '1' },
+      json: { title: 'Busy', status: 503, detail: 'All buffers are taken.', code: 'busy' },
+    });
+  });
+  await portal.choose(await folder.file('a.txt'));
+  await portal.uploadIs('a.txt', 'stored');
+  assert.equal(refused, 1);
+  assert.equal(await api.text('a.txt'), 'a.txt');
+});
+
+flow('below a path of its own everything works as at the top', { settings: { BASE_PATH: '/portal' }, seed: (api) => api.put('in/old.txt') }, async ({ page, portal, folder, api }) => {
+  await portal.openItem('in');
+  await portal.choose([await folder.file('small.txt'), (await folder.big('big.bin', 9 * MIB)).path]);
+  await portal.uploadIs('in/small.txt', 'stored');
+  await portal.uploadIs('in/big.bin', 'stored');
+  assert.equal(await api.text('in/small.txt'), 'small.txt');
+  await portal.openItem('small.txt');
+  await portal.dialog('small.txt').locator('#preview').getByText('small.txt').waitFor();
+  assert.equal(new URL(page.url()).pathname, '/portal/');
+});

@@ -20,7 +20,7 @@ export class Api {
   ask(method, address, { body, headers = {}, keep = true } = {}) {
     return new Promise((resolve, reject) => {
       const asked = request({
-        host: '127.0.0.1', port: this.server.port, agent: this.agent, method, path: address,
+        host: '127.0.0.1', port: this.server.port, agent: this.agent, method, path: this.server.base + address,
         headers: { ...headers, 'content-length': body === undefined ? 0 : Buffer.byteLength(body) },
       }, (answer) => {
         const hash = createHash('sha256');

@@ -14,7 +14,7 @@ import { Proxy } from './proxy.js';
 after(close);
 
 // Registers a test for each store. `body` gets a world:
-//   portal, page, context   the browser's side
+//   portal, page, context   the browser's side; watch(page) for a further page
 //   api, server, place      the server's side
 //   folder                  files to choose
 //   proxy                   the wire between them, where `wire: true`
@@ -52,6 +52,7 @@ class World {
     this.store = store;
     this.faults = [];
     this.sending = new Set();
+    this.watch = this.watch.bind(this);
   }
 
   async open({ settings, seed, at = '', context = {}, wire = false }) {
@@ -61,7 +62,7 @@ class World {
     this.api = new Api(this.server);
     await seed?.(this.api);
     if (wire) this.proxy = await Proxy.start(this.server.port);
-    this.origin = (this.proxy ?? this.server).origin;
+    this.origin = (this.proxy ?? this.server).origin + this.server.base;
     this.context = await newContext(context);
     await this.context.addInitScript(() => {
       addEventListener('securitypolicyviolation', (event) => {
@@ -114,13 +115,5 @@ class World {
     await this.server?.kill();
     await this.place?.remove();
     await this.folder?.remove();
-  }
-
-  // A page on the same server in a context of its own.
-  async another(options) {
-    const context = await newContext(options);
-    const page = await context.newPage();
-    this.watch(page);
-    return { context, page, portal: new Portal(page, this.origin) };
   }
 }

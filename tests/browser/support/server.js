@@ -29,7 +29,8 @@ export class Server {
         if (found) resolve(Number(found[1]));
       });
     });
-    const ready = async () => (await fetch(`${server.origin}/ready`)).ok;
+    server.base = settings.BASE_PATH ?? '';
+    const ready = async () => (await fetch(`${server.origin}${server.base}/ready`)).ok;
     await until('the server is ready', ready).catch(async (error) => {
       await server.kill();
       throw new Error(`${error.message}\n${server.log.join('\n')}`);
