@@ -161,7 +161,13 @@ export const move = (key, to, replace, signal) => post(
 // {url, expires_at}
 export const share = (key, seconds) => post(key, `share&expires_in=${seconds}`);
 
+// Other windows on the same page see at once what was done in this one.
+const windows = new BroadcastChannel(`changes ${new URL('.', document.baseURI).pathname}`);
+const tell = (detail) => dispatchEvent(new CustomEvent('changed', { detail }));
+windows.addEventListener('message', ({ data }) => tell(data));
+
 // Tells all views that objects have gone (keys, and prefixes for whole folders) or come.
 export function changed({ gone = [], came = [] }) {
-  dispatchEvent(new CustomEvent('changed', { detail: { gone, came } }));
+  tell({ gone, came });
+  windows.postMessage({ gone, came });
 }
