@@ -1,6 +1,6 @@
 //! Turns `www/` into the table that `src/handler/assets.rs` includes: each file under a name that
 //! holds the hash of its content, references between files rewritten to those names, each one also
-//! as brotli and gzip where that is smaller. The same files give the same output.
+//! as brotli and gzip where that is smaller, without comments. The same files give the same output.
 //!
 //! `index.html` keeps its name: it is the page. Any other `.html` is a template that a handler
 //! fills in; it is embedded as text and has no URL.
@@ -33,6 +33,7 @@ fn main() -> Result<()> {
         site.finish(name, &mut Vec::new())?;
     }
     fs::write(out.join("assets.rs"), table(&site.done, &out)?)?;
+    fs::write(out.join("templates.rs"), templates(&site.done, &out)?)?;
     Ok(())
 }
 
@@ -75,7 +76,7 @@ impl Site {
                     from = range.end;
                 }
                 rewritten.push_str(&text[from..]);
-                rewritten.into_bytes()
+                lean(name, &rewritten)?.into_bytes()
             }
         };
         path.pop();
@@ -158,6 +159,33 @@ fn references(name: &str, source: &[u8]) -> Result<Option<(String, Vec<Range<usi
     Ok(Some((text, found)))
 }
 
+/// Without what is for those who read the source: indentation, and comments, which stand on lines of
+/// their own. A seventh of what is sent and embedded.
+fn lean(name: &str, text: &str) -> Result<String> {
+    let (begin, end) = match extension(name) {
+        "js" => ("//", ""),
+        "css" => ("/*", "*/"),
+        _ => return Ok(text.to_owned()),
+    };
+    let mut kept = String::with_capacity(text.len());
+    let mut within = false;
+    for line in text.lines().map(str::trim) {
+        within |= line.starts_with(begin);
+        if !within && !line.is_empty() {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        within &= !line.ends_with(end);
+        // A text over several lines would lose its indentation unseen.
+        if extension(name) == "js" && line.matches('`').count() % 2 == 1 {
+            return Err(
+                format!("www/{name}: a template literal over several lines: {line}").into(),
+            );
+        }
+    }
+    Ok(kept)
+}
+
 fn extension(name: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
@@ -184,63 +212,86 @@ fn fnv1a64(bytes: &[u8]) -> u64 {
     })
 }
 
+/// Pages that are filled in: text that a handler includes.
+fn is_template(plain: &str) -> bool {
+    extension(plain) == "html" && plain != "index.html"
+}
+
+/// Writes the templates to `out`, and gives the Rust source that names them.
+fn templates(files: &BTreeMap<String, Finished>, out: &Path) -> Result<String> {
+    let mut source = String::new();
+    for (plain, file) in files.iter().filter(|(plain, _)| is_template(plain)) {
+        fs::write(out.join(plain), &file.bytes)?;
+        let constant = plain.replace(['.', '-'], "_").to_uppercase();
+        let path = path_of(plain);
+        writeln!(source, "const {constant}: &str = include_str!({path});")?;
+    }
+    Ok(source)
+}
+
 /// Writes the representations to `out`, and gives the Rust source of the table.
 fn table(files: &BTreeMap<String, Finished>, out: &Path) -> Result<String> {
     let mut assets = String::new();
-    let mut templates = String::new();
+    let mut bytes = String::new();
     let mut count = 0;
-    for (plain, file) in files {
-        fs::write(out.join(plain), &file.bytes)?;
-        if extension(plain) == "html" && plain != "index.html" {
-            let constant = plain.replace(['.', '-'], "_").to_uppercase();
-            let path = path_of(plain);
-            writeln!(templates, "const {constant}: &str = include_str!({path});")?;
-            continue;
-        }
+    for (plain, file) in files.iter().filter(|(plain, _)| !is_template(plain)) {
         let kind = content_type(plain).ok_or_else(|| format!("www/{plain}: of what type?"))?;
-        let br = brotli(&file.bytes)?;
+        // A representation's bytes have a name, so that they are embedded once.
+        let mut embed = |suffix: &str, representation: &[u8]| -> Result<String> {
+            let name = format!("{plain}.{suffix}");
+            fs::write(out.join(&name), representation)?;
+            let constant = format!("{}_{count}", suffix.to_uppercase());
+            let path = path_of(&name);
+            writeln!(bytes, "static {constant}: &[u8] = include_bytes!({path});")?;
+            Ok(constant)
+        };
         let gz = gzip(&file.bytes)?;
+        let br = brotli(&file.bytes)?;
+        let small = |coded: &[u8]| coded.len() < file.bytes.len();
+        let (identity, gzip) = if small(&gz) {
+            let name = embed("gz", &gz)?;
+            let tag = format!("{}-gz", file.hash);
+            let bytes = format!("Bytes::from_static({name})");
+            (
+                format!("inflate({name})"),
+                Some(coded(&bytes, gz.len(), &tag)),
+            )
+        } else {
+            let name = embed("raw", &file.bytes)?;
+            (format!("Bytes::from_static({name})"), None)
+        };
+        let br = if small(&br) {
+            let name = embed("br", &br)?;
+            let tag = format!("{}-br", file.hash);
+            let bytes = format!("Bytes::from_static({name})");
+            Some(coded(&bytes, br.len(), &tag))
+        } else {
+            None
+        };
+        let identity = format!("LazyLock::new(|| {identity})");
+        let identity = coded(&identity, file.bytes.len(), &file.hash);
+        let option = |coded: Option<String>| coded.map_or("None".into(), |c| format!("Some({c})"));
         count += 1;
-        writeln!(assets, "    Asset {{")?;
-        writeln!(assets, "        name: {:?},", file.name)?;
         writeln!(
             assets,
-            "        content_type: HeaderValue::from_static({kind:?}),"
+            "    Asset {{ name: {:?}, content_type: HeaderValue::from_static({kind:?}), \
+             immutable: {}, identity: {identity}, br: {}, gzip: {} }},",
+            file.name,
+            file.name != *plain,
+            option(br),
+            option(gzip),
         )?;
-        writeln!(assets, "        immutable: {},", file.name != *plain)?;
-        writeln!(
-            assets,
-            "        identity: {},",
-            coded(plain, file.bytes.len(), &file.hash)
-        )?;
-        for (field, suffix, bytes) in [("br", "br", br), ("gzip", "gz", gz)] {
-            if bytes.len() < file.bytes.len() {
-                let name = format!("{plain}.{suffix}");
-                fs::write(out.join(&name), &bytes)?;
-                let tag = format!("{}-{suffix}", file.hash);
-                writeln!(
-                    assets,
-                    "        {field}: Some({}),",
-                    coded(&name, bytes.len(), &tag)
-                )?;
-            } else {
-                writeln!(assets, "        {field}: None,")?;
-            }
-        }
-        writeln!(assets, "    }},")?;
     }
     Ok(format!(
-        "{templates}static ASSETS: [Asset; {count}] = [\n{assets}];\n"
+        "{bytes}static ASSETS: [Asset; {count}] = [\n{assets}];\n"
     ))
 }
 
 /// The Rust source of one representation.
-fn coded(file: &str, len: usize, tag: &str) -> String {
+fn coded(bytes: &str, len: usize, tag: &str) -> String {
     format!(
-        "Coded {{ bytes: Bytes::from_static(include_bytes!({})), \
-         length: HeaderValue::from_static(\"{len}\"), \
-         etag: HeaderValue::from_static(\"\\\"{tag}\\\"\") }}",
-        path_of(file)
+        "Coded {{ bytes: {bytes}, length: HeaderValue::from_static(\"{len}\"), \
+         etag: HeaderValue::from_static(\"\\\"{tag}\\\"\") }}"
     )
 }
 

@@ -35,6 +35,22 @@ need() {
   command -v "$command" >/dev/null || die "$command is missing. Type: sudo apt-get install $package"
 }
 
+# install_browser_tools: Chromium, Node and the packages that tests/browser pins.
+install_browser_tools() {
+  local folder=$root/tests/browser
+  need chromium chromium
+  need node nodejs
+  need npm npm
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
+    die "Node 20 or newer is missing. See nodejs.org/en/download"
+  # Only when what is pinned has changed: npm then needs the registry.
+  if ! cmp -s "$folder/package-lock.json" "$folder/node_modules/.pinned"; then
+    say "installing the packages of tests/browser"
+    npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --loglevel error
+    cp "$folder/package-lock.json" "$folder/node_modules/.pinned"
+  fi
+}
+
 # usage: prints the comment at the top of the script that calls it.
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 

@@ -415,6 +415,53 @@ fn a_browser_without_script_gets_a_page_that_confirms() {
 }
 
 #[test]
+fn a_browser_without_script_gets_the_list_as_pages_and_anyone_else_as_json() {
+    let server = Server::local();
+    let mut client = server.client();
+    for key in ["a/%3Cb%3E.txt", "a/b/c.txt", "d.txt", "e.txt"] {
+        client.put(&format!("/files/{key}"), b"12");
+    }
+    let mut html = |target: &str| {
+        let headers = [("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")];
+        let got = client.request("GET", target, &headers, b"");
+        assert_eq!(got.status, 200);
+        let kind = got.header("content-type").unwrap();
+        assert_eq!(kind, "text/html; charset=utf-8");
+        assert_eq!(got.header("vary"), Some("accept"));
+        let policy = got.header("content-security-policy").unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'self'")
+        );
+        String::from_utf8(got.body).unwrap()
+    };
+    let top = html("/files?limit=2");
+    for wanted in [
+        "files?prefix=a%2F\"",
+        "files/d.txt\"",
+        "&amp;cursor=",
+        "2 bytes",
+    ] {
+        assert!(top.contains(wanted), "{wanted}\n{top}");
+    }
+    assert!(!top.contains("e.txt"));
+    let cursor = top.split("cursor=").nth(1).unwrap();
+    let cursor = cursor.split('"').next().unwrap();
+    let next = html(&format!("/files?prefix=&cursor={cursor}"));
+    assert!(next.contains("files/e.txt\"") && next.contains("First page"));
+    let folder = html("/files?prefix=a/");
+    for wanted in [">&lt;b&gt;.txt<", "files?prefix=a%2Fb%2F\"", ">All files<"] {
+        assert!(folder.contains(wanted), "{wanted}\n{folder}");
+    }
+    assert!(!folder.contains("<b>.txt"));
+
+    for accept in ["*/*", "application/json"] {
+        let got = client.request("GET", "/files", &[("Accept", accept)], b"");
+        assert_eq!(got.header("content-type"), Some("application/json"));
+        assert_eq!(got.header("vary"), Some("accept"));
+    }
+}
+
+#[test]
 fn only_safe_types_are_shown_inline() {
     let server = Server::local();
     let mut client = server.client();

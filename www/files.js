@@ -1,117 +1,335 @@
-// The list of stored files.
+// The folder that is shown: its address in the hash, its pages from the server, filter and order,
+// and the bar above it. Rows are table.js's, what is done with objects is actions.js's.
 
-import { link, list, remove } from './api.js';
-import { count, date, element, size } from './format.js';
+import { exists, link, list } from './api.js';
+import { baseName, count, element, number, plain } from './format.js';
+import * as table from './table.js';
 
-const table = document.querySelector('#files');
-const body = table.tBodies[0];
-const status = document.querySelector('#files-status');
-const empty = document.querySelector('#empty');
-const loadButton = document.querySelector('#load');
-const moreButton = document.querySelector('#more');
-const moreRow = document.querySelector('#more-row');
+// The first page is there at once; those after it are as large as the server gives them.
+const FIRST = 200;
+const NEXT = 1000;
+// Most that is kept loaded; after that the list goes on from where it is, without what was before.
+const MOST = 50_000;
 
+const $ = (selector) => document.querySelector(selector);
+const grid = $('#files');
+const status = $('#files-status');
+const crumbs = $('#crumbs ol');
+const filter = $('#filter');
+const zip = $('#zip');
+const more = $('#more');
+const sorted = $('#sorted');
+const empty = $('#empty');
+const failed = $('#failed');
+const tools = $('#tools');
+const selection = $('#selection');
+
+// As people count: file2 before file10.
+const COLLATOR = new Intl.Collator(undefined, { numeric: true });
+const ORDERS = {
+  name: (a, b) => COLLATOR.compare(a.key, b.key),
+  size: (a, b) => (a.size ?? 0) - (b.size ?? 0),
+  time: (a, b) => (a.time ?? 0) - (b.time ?? 0),
+};
+
+let prefix = null;
 let cursor = null;
-// Answers to any but the newest question are dropped.
-let newest = 0;
+// Whether what was before this in the list is no longer loaded.
+let cut = false;
+let byKey = new Map();
+let shown = [];
+let order = 'name';
+let direction = 1;
+let loading = null;
 
-function say(text, failed = false) {
-  status.textContent = text;
-  status.classList.toggle('error', failed);
-}
+export const folder = () => prefix ?? '';
 
-function show() {
-  const rows = body.rows.length;
-  table.hidden = rows === 0;
-  empty.hidden = rows > 0 || cursor !== null;
-  moreRow.hidden = cursor === null;
-}
+// The address of a folder (its key ends with a slash) or of an object's details.
+export const address = (key) => `#/${key.split('/').map(encodeURIComponent).join('/')}`;
 
-// Lists from the beginning.
-export function load() {
-  return page(null);
-}
-
-async function page(from) {
-  newest += 1;
-  const mine = newest;
-  table.ariaBusy = 'true';
-  moreButton.disabled = true;
-  say('Loading…');
+function addressed() {
+  const text = location.hash.replace(/^#\/?/, '');
   try {
-    let answer = await list(from);
-    // A page may be empty while there is a next one.
-    while (mine === newest && answer.files.length === 0 && answer.next_cursor) {
-      answer = await list(answer.next_cursor);
-    }
-    if (mine !== newest) return;
-    const rows = answer.files.map(row);
-    if (from === null) body.replaceChildren(...rows);
-    else body.append(...rows);
-    cursor = answer.next_cursor ?? null;
-    tell();
-    show();
-    if (from !== null) rows[0]?.querySelector('a').focus();
-  } catch (error) {
-    if (mine === newest) say(error.message, true);
-  } finally {
-    if (mine === newest) {
-      table.ariaBusy = 'false';
-      moreButton.disabled = false;
-    }
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 
-function tell() {
-  const rows = body.rows.length;
-  if (rows === 0) say('');
-  else say(cursor === null ? count(rows, 'file') : `The first ${count(rows, 'file')}`);
+function compare(a, b) {
+  if (a.folder !== b.folder) return a.folder ? -1 : 1;
+  return direction * ORDERS[order](a, b) || (a.key < b.key ? -1 : 1);
 }
 
-// Roles are spelled out: on a phone the rows are laid out as a grid, and a browser may then no
-// longer take them for a table.
-function cell(className, ...children) {
-  return element('td', { className, role: 'cell' }, ...children);
-}
-
-function row({ key, size: bytes, last_modified: modified }) {
-  const download = element('a', { href: link(key), textContent: 'Download', ariaLabel: `Download ${key}` });
-  download.download = '';
-  const button = element('button', {
-    type: 'button',
-    className: 'quiet delete',
-    textContent: 'Delete',
-    ariaLabel: `Delete ${key}`,
-  });
-  const [day, clock] = date(modified);
-  const made = element(
-    'tr',
-    { role: 'row' },
-    cell('name', element('bdi', { textContent: key })),
-    cell('size', element('span', { textContent: size(bytes), title: count(bytes, 'byte') })),
-    cell('date', element('time', { dateTime: modified, title: modified }, day, element('span', { className: 'clock', textContent: ` ${clock}` }))),
-    cell('actions', download, button),
-  );
-  button.addEventListener('click', () => drop(key, made, button));
+// Two lists that are in order.
+function merge(a, b) {
+  const made = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) made.push(compare(a[i], b[j]) <= 0 ? a[i++] : b[j++]);
+  while (i < a.length) made.push(a[i++]);
+  while (j < b.length) made.push(b[j++]);
   return made;
 }
 
-async function drop(key, made, button) {
-  if (!confirm(`Delete “${key}”?`)) return;
-  button.disabled = true;
-  try {
-    await remove(key);
-  } catch (error) {
-    button.disabled = false;
-    say(`${key}: ${error.message}`, true);
-    return;
-  }
-  const near = made.nextElementSibling ?? made.previousElementSibling;
-  made.remove();
-  show();
-  say(`Deleted ${key}`);
-  (near?.querySelector('button') ?? loadButton).focus();
+const asFolder = (key) => ({ key, folder: true, address: address(key) });
+const asFile = (file) => ({
+  key: file.key, folder: false, size: file.size, modified: file.last_modified,
+  time: Date.parse(file.last_modified), address: link(file.key, 'inline'),
+});
+
+// Adds what is new, and takes over what has changed.
+function take(items) {
+  const known = items.filter((item) => byKey.has(item.key));
+  if (known.length > 0) drop(known.map((item) => item.key));
+  for (const item of items) byKey.set(item.key, item);
+  shown = merge(shown, items.sort(compare));
 }
 
-loadButton.addEventListener('click', load);
-moreButton.addEventListener('click', () => page(cursor));
+function drop(keys) {
+  for (const key of keys) byKey.delete(key);
+  shown = shown.filter((item) => byKey.has(item.key));
+}
+
+function draw(fresh = false) {
+  table.show(shown, { more: cursor !== null, fresh });
+  tell();
+}
+
+function tell() {
+  const none = shown.length === 0 && cursor === null && !loading && failed.hidden;
+  empty.hidden = !none;
+  if (none) {
+    empty.querySelector('p').textContent = filter.value
+      ? `Nothing here begins with “${filter.value}”. Capitals count.`
+      : prefix ? 'Nothing is in this folder. Choose files above, or drop them anywhere on this page.'
+        : 'There are no files yet. Choose some above, or drop them anywhere on this page.';
+  }
+  const items = count(shown.length, 'item');
+  if (loading) status.textContent = 'Loading…';
+  else if (!failed.hidden || none) status.textContent = '';
+  else if (cut) status.textContent = `${items} from further on${cursor ? ', more exist' : ''}`;
+  else status.textContent = cursor === null ? items : `The first ${items}, more exist`;
+  more.hidden = cursor === null;
+  more.disabled = loading !== null;
+  more.textContent = shown.length >= MOST ? `Show the next, without these ${number(MOST)}` : 'Load more';
+  sorted.hidden = cursor === null && !cut;
+  sorted.textContent = 'Sorted is only what is loaded. The filter finds all that begin with its text.';
+  zip.href = `files?${new URLSearchParams({ prefix: prefix + filter.value })}&zip`;
+  zip.classList.toggle('off', shown.length === 0);
+}
+
+// Lists from the beginning, or on from where the list ends.
+export async function load({ on = false, quiet = false } = {}) {
+  loading?.abort();
+  const mine = new AbortController();
+  loading = mine;
+  const from = on ? cursor : null;
+  let fresh = !on && !quiet;
+  if (on && shown.length >= MOST) {
+    cut = true;
+    fresh = true;
+    byKey = new Map();
+    shown = [];
+  }
+  grid.ariaBusy = 'true';
+  failed.hidden = true;
+  tell();
+  try {
+    const ask = { prefix: prefix + filter.value, limit: on ? NEXT : FIRST, signal: mine.signal };
+    let page = await list({ ...ask, cursor: from });
+    const [files, prefixes] = [page.files, page.prefixes];
+    // A page may be empty while there is a next one.
+    while (files.length + prefixes.length === 0 && page.next_cursor) {
+      page = await list({ ...ask, cursor: page.next_cursor });
+      files.push(...page.files);
+      prefixes.push(...page.prefixes);
+    }
+    if (!on) {
+      byKey = new Map();
+      shown = [];
+      cut = false;
+    }
+    cursor = page.next_cursor ?? null;
+    loading = null;
+    take([...prefixes.map(asFolder), ...files.filter((file) => file.key !== prefix).map(asFile)]);
+    draw(fresh);
+  } catch (error) {
+    if (loading !== mine) return;
+    loading = null;
+    failed.querySelector('p').textContent = error.message;
+    failed.hidden = false;
+    if (!on) {
+      byKey = new Map();
+      shown = [];
+      cursor = null;
+    }
+    draw(fresh);
+  }
+  grid.ariaBusy = 'false';
+}
+
+function drawCrumbs() {
+  const parts = prefix.split('/').slice(0, -1);
+  const links = ['', ...parts].map((part, index) => {
+    const to = element('a', {
+      href: address(parts.slice(0, index).map((text) => `${text}/`).join('')),
+      textContent: index === 0 ? 'All files' : plain(part) || '(no name)',
+    });
+    to.dir = 'auto';
+    if (index === parts.length) to.ariaCurrent = 'page';
+    return element('li', {}, to);
+  });
+  crumbs.replaceChildren(...links);
+  crumbs.lastElementChild.scrollIntoView({ block: 'nearest', inline: 'end' });
+  $('#target').textContent = prefix ? `They go to ${plain(prefix)}` : 'They go to All files';
+  document.title = prefix ? `${plain(baseName(prefix).replace(/\/$/, ''))} – Cloud Portfolio` : 'Cloud Portfolio';
+}
+
+// Follows the address: the folder, and where an object is named, its details.
+async function follow(first) {
+  const key = addressed();
+  const to = key.slice(0, key.lastIndexOf('/') + 1);
+  if (to !== prefix) {
+    prefix = to;
+    filter.value = '';
+    cursor = null;
+    byKey = new Map();
+    shown = [];
+    drawCrumbs();
+    failed.hidden = true;
+    // The new folder's rows come in a moment: until then the old ones are not shown under its name.
+    loading = loading ?? new AbortController();
+    draw(true);
+    if (!first && scrollY > grid.offsetTop) scrollTo({ top: 0, behavior: 'instant' });
+    load().then(() => { if (!first && !document.querySelector('dialog[open]')) table.focus(0); });
+  }
+  const { close, open } = await import('./details.js');
+  if (key === to) {
+    close();
+  } else if (!(byKey.has(key) || await exists(key)) || !await open(key, back)) {
+    await astray(key);
+  }
+}
+
+// The address names no object: a folder without its slash, or what is no longer there.
+async function astray(key) {
+  const [within, { toast }] = await Promise.all([list({ prefix: `${key}/`, limit: 1 }), import('./dialog.js')]);
+  if (within.files.length + within.prefixes.length > 0) {
+    location.replace(address(`${key}/`));
+  } else {
+    history.replaceState(null, '', address(prefix));
+    toast(`“${plain(baseName(key))}” is not there, or no longer.`);
+  }
+}
+
+// Closing an object's details goes back to its folder.
+let stepped = false;
+function back() {
+  if (addressed() !== prefix) {
+    if (stepped) history.back();
+    else history.replaceState(null, '', address(prefix));
+  }
+  stepped = false;
+  table.focus();
+}
+
+table.onAction(async (what, items, where, point) => {
+  if (what === 'near') {
+    if (cursor !== null && !loading && shown.length < MOST && failed.hidden) load({ on: true });
+  } else if (what === 'selection') {
+    selection.hidden = items.length === 0;
+    tools.hidden = items.length > 0;
+    $('#selected').textContent = `${table.label()} selected`;
+    selection.querySelector('[data-action="download"]').hidden = items.length !== 1;
+  } else if (what === 'up') {
+    if (prefix) location.hash = address(prefix.slice(0, prefix.lastIndexOf('/', prefix.length - 2) + 1));
+  } else if (what === 'open') {
+    stepped = !items[0].folder;
+    location.hash = address(items[0].key);
+  } else {
+    const actions = await import('./actions.js');
+    if (what === 'menu') actions.menu(items, where, point, focusBack);
+    else actions[what](items, focusBack);
+  }
+});
+
+const focusBack = () => table.focus();
+
+selection.addEventListener('click', async (event) => {
+  const { action } = event.target.closest('button')?.dataset ?? {};
+  if (!action) return;
+  if (action === 'clear') {
+    table.clear();
+    table.focus();
+  } else {
+    (await import('./actions.js'))[action](table.selection(), focusBack);
+  }
+});
+
+grid.tHead.addEventListener('click', (event) => {
+  const { sort } = event.target.dataset;
+  if (!sort) return;
+  direction = sort === order ? -direction : sort === 'name' ? 1 : -1;
+  order = sort;
+  for (const head of grid.tHead.rows[0].cells) {
+    if (!head.ariaSort) continue;
+    head.ariaSort = head.firstChild.dataset.sort !== sort ? 'none' : direction > 0 ? 'ascending' : 'descending';
+  }
+  shown.sort(compare);
+  draw();
+});
+
+let typing;
+filter.addEventListener('input', () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => load(), 250);
+});
+filter.addEventListener('keydown', (event) => {
+  if (event.key === 'ArrowDown') {
+    event.preventDefault();
+    table.focus(0);
+  }
+});
+
+// What was done elsewhere on the page shows at once, as if it had been listed; of many changes
+// those of a moment are drawn together.
+const news = { gone: new Set(), came: new Map() };
+let drawing = null;
+addEventListener('changed', ({ detail: { gone, came } }) => {
+  for (const key of gone) {
+    news.gone.add(key);
+    news.came.delete(key);
+  }
+  for (const object of came) {
+    news.came.set(object.key, object);
+    news.gone.delete(object.key);
+  }
+  if (drawing) return;
+  apply();
+  drawing = setTimeout(() => { drawing = null; apply(); }, 150);
+});
+
+function apply() {
+  const start = prefix + filter.value;
+  const items = new Map();
+  for (const object of news.came.values()) {
+    if (!object.key.startsWith(start) || object.key === prefix) continue;
+    const slash = object.key.indexOf('/', prefix.length);
+    const item = slash < 0 ? asFile(object) : asFolder(object.key.slice(0, slash + 1));
+    items.set(item.key, item);
+  }
+  const known = [...news.gone].filter((key) => byKey.has(key));
+  news.gone.clear();
+  news.came.clear();
+  if (known.length > 0) drop(known);
+  if (items.size > 0) take([...items.values()]);
+  if (known.length + items.size > 0) draw();
+}
+
+$('#load').addEventListener('click', () => load({ quiet: true }));
+$('#again').addEventListener('click', () => load({ on: cursor !== null }));
+more.addEventListener('click', () => load({ on: true }));
+addEventListener('hashchange', () => follow(false));
+
+export const start = () => follow(true);

@@ -1,11 +1,15 @@
 //! The page and what belongs to it, embedded at compile time (`build.rs`): nothing is read or
 //! compressed while the program runs. Which path is an asset's is for [`find`] to say, which
-//! request gets here is the router's business.
+//! request gets here is the router's business. Pages that are made anew each time are
+//! `handler::pages`'.
+//!
+//! Embedded are brotli and gzip. The bytes as they are, which no browser asks for, are made of the
+//! latter at the first request and kept: a third copy would be more than half of all of them.
 //!
 //! The names of all assets but the page hold a hash of their content, so they may be cached for
 //! ever; the page is asked for each time, and answered with 304 while it is the same.
 
-use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use hyper::header::{
@@ -14,11 +18,10 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{HeaderMap, Response, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::body::Body;
 
-// `static ASSETS: [Asset; N]`, and `const NAME_HTML: &str` for each template.
+// `static ASSETS: [Asset; N]`.
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// A file of the page.
@@ -29,7 +32,7 @@ pub struct Asset {
     content_type: HeaderValue,
     /// Whether the name changes with the content.
     immutable: bool,
-    identity: Coded,
+    identity: Coded<LazyLock<Bytes>>,
     /// Only where smaller than `identity`, as `gzip`.
     br: Option<Coded>,
     gzip: Option<Coded>,
@@ -37,8 +40,8 @@ pub struct Asset {
 
 /// An asset in one content coding.
 #[derive(Debug)]
-struct Coded {
-    bytes: Bytes,
+struct Coded<B = Bytes> {
+    bytes: B,
     length: HeaderValue,
     /// Strong, so another one for each coding (RFC 9110 section 8.8.3.3).
     etag: HeaderValue,
@@ -50,17 +53,15 @@ static GZIP: HeaderValue = HeaderValue::from_static("gzip");
 static BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 static FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 static ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
-static NEVER: HeaderValue = HeaderValue::from_static("no-store");
-static HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 static POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
-     require-trusted-types-for 'script'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
+     frame-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
 );
 
 /// The page's ten headers, and room for what the connection adds, in one allocation.
@@ -77,7 +78,10 @@ pub fn find(path: &str) -> Option<&'static Asset> {
 /// with 304 where `If-None-Match` has the tag of that coding.
 #[must_use]
 pub fn respond(asset: &'static Asset, headers: &HeaderMap, head_only: bool) -> Response<Body> {
-    let (coded, coding) = asset.pick(&Accepted::of(headers));
+    let (coded, coding) = match asset.pick(&Accepted::of(headers)) {
+        Some((coded, coding)) => (coded, Some(coding)),
+        None => (&asset.identity.as_coded(), None),
+    };
 
     let mut answer = Response::new(Body::Empty);
     let mut fields = HeaderMap::with_capacity(HEADERS);
@@ -107,40 +111,7 @@ pub fn respond(asset: &'static Asset, headers: &HeaderMap, head_only: bool) -> R
     answer
 }
 
-/// The page that a browser without script gets after `POST /upload`: 201, with a link to each of
-/// the `files` (key, size in bytes). Its links are relative to the folder that `/upload` is in.
-#[must_use]
-pub fn confirmation(files: &[(String, u64)]) -> Response<Body> {
-    let mut rows = String::with_capacity(192 * files.len());
-    for (key, size) in files {
-        rows.push_str("<li><a href=\"");
-        push_link(&mut rows, key);
-        rows.push_str("\" download><bdi>");
-        push_escaped(&mut rows, key);
-        rows.push_str("</bdi></a> <span>");
-        push_size(&mut rows, *size);
-        rows.push_str("</span></li>\n");
-    }
-    let count = match files.len() {
-        1 => "1 file is stored".to_owned(),
-        n => format!("{n} files are stored"),
-    };
-    // `{count}` comes first in the template, so no key can be taken for it.
-    let page = CONFIRMATION_HTML
-        .replacen("{count}", &count, 1)
-        .replacen("{files}", &rows, 1);
-
-    let mut answer = Response::new(Body::full(page));
-    *answer.status_mut() = StatusCode::CREATED;
-    let fields = answer.headers_mut();
-    fields.reserve(HEADERS);
-    fields.insert(CONTENT_TYPE, HTML.clone());
-    fields.insert(CACHE_CONTROL, NEVER.clone());
-    protect(fields);
-    answer
-}
-
-/// What every HTML answer carries: the page runs our script and nobody else's, and no other site
+/// What the page carries: it runs our script and nobody else's, and no other site
 /// can frame it, open it or learn its address.
 fn protect(fields: &mut HeaderMap) {
     fields.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
@@ -150,10 +121,10 @@ fn protect(fields: &mut HeaderMap) {
 }
 
 impl Asset {
-    /// The best representation, and its `Content-Encoding`. At equal weights the smallest wins.
-    /// Where the client refuses all of them it gets the bytes as they are: RFC 9110 section
-    /// 12.5.3 allows that, and it is of more use than 406.
-    fn pick(&self, accepted: &Accepted) -> (&Coded, Option<&'static HeaderValue>) {
+    /// The best of the compressed representations, and its `Content-Encoding`; none where the bytes
+    /// as they are suit better. At equal weights the smallest wins. A client that refuses all of
+    /// them gets those too: RFC 9110 section 12.5.3 allows that, and it is of more use than 406.
+    fn pick(&self, accepted: &Accepted) -> Option<(&Coded, &'static HeaderValue)> {
         let identity = accepted.identity.unwrap_or(0);
         let br = self
             .br
@@ -164,12 +135,32 @@ impl Asset {
             .as_ref()
             .filter(|_| accepted.gzip > 0 && accepted.gzip >= identity);
         match (br, gzip) {
-            (Some(br), None) => (br, Some(&BR)),
-            (Some(br), Some(_)) if accepted.br >= accepted.gzip => (br, Some(&BR)),
-            (_, Some(gzip)) => (gzip, Some(&GZIP)),
-            (None, None) => (&self.identity, None),
+            (Some(br), None) => Some((br, &BR)),
+            (Some(br), Some(_)) if accepted.br >= accepted.gzip => Some((br, &BR)),
+            (_, Some(gzip)) => Some((gzip, &GZIP)),
+            (None, None) => None,
         }
     }
+}
+
+impl Coded<LazyLock<Bytes>> {
+    fn as_coded(&self) -> Coded {
+        Coded {
+            bytes: LazyLock::force(&self.bytes).clone(),
+            length: self.length.clone(),
+            etag: self.etag.clone(),
+        }
+    }
+}
+
+/// The bytes of a gzip file that `build.rs` made: ten bytes of header without a name, the deflated
+/// bytes, eight of checksum and length (RFC 1952).
+fn inflate(gzip: &'static [u8]) -> Bytes {
+    let deflated = gzip.get(10..).unwrap_or_default();
+    // It was made at compile time, and a test inflates every one.
+    miniz_oxide::inflate::decompress_to_vec(deflated)
+        .unwrap_or_default()
+        .into()
 }
 
 /// The weights of `Accept-Encoding` in thousandths; 0 is "not acceptable".
@@ -259,66 +250,9 @@ fn names(headers: &HeaderMap, etag: &[u8]) -> bool {
     })
 }
 
-/// What `encodeURIComponent` leaves alone stays; so do slashes, unless the key goes in a query.
-const IN_PATH: &AsciiSet = &IN_QUERY.remove(b'/');
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'!')
-    .remove(b'*');
-
-/// The link to an object. A browser folds `.` and `..` out of a path, proxies merge `//`: keys
-/// with such segments go in the query.
-fn push_link(to: &mut String, key: &str) {
-    let (route, set) = if key
-        .split('/')
-        .any(|segment| matches!(segment, "" | "." | ".."))
-    {
-        ("files?key=", IN_QUERY)
-    } else {
-        ("files/", IN_PATH)
-    };
-    to.push_str(route);
-    to.extend(utf8_percent_encode(key, set));
-}
-
-fn push_escaped(to: &mut String, text: &str) {
-    for letter in text.chars() {
-        match letter {
-            '&' => to.push_str("&amp;"),
-            '<' => to.push_str("&lt;"),
-            '>' => to.push_str("&gt;"),
-            '"' => to.push_str("&quot;"),
-            '\'' => to.push_str("&#39;"),
-            other => to.push(other),
-        }
-    }
-}
-
-/// `812 bytes`, `1.4 MB`: powers of 1,000, rounded down, as file managers and the page show them.
-fn push_size(to: &mut String, bytes: u64) {
-    const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut unit = 1;
-    let mut name = "bytes";
-    for larger in UNITS {
-        if bytes / unit < 1000 {
-            break;
-        }
-        unit *= 1000;
-        name = larger;
-    }
-    // Writing to a String cannot fail.
-    let _ = match (bytes / unit, bytes % unit / (unit / 10).max(1)) {
-        (1, _) if unit == 1 => write!(to, "1 byte"),
-        (whole, 0) => write!(to, "{whole} {name}"),
-        (whole, tenth) => write!(to, "{whole}.{tenth} {name}"),
-    };
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pages::TEMPLATES;
     use super::*;
 
     fn asked(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
@@ -382,6 +316,7 @@ mod tests {
             "app.js",
             "style.css",
             "confirmation.html",
+            "listing.html",
             "/",
             "../index.html",
             "INDEX.HTML",
@@ -402,9 +337,9 @@ mod tests {
     fn pages_style_and_scripts_refer_only_to_names_that_exist() {
         let mut seen = 0;
         let texts = ASSETS.iter().map(|asset| text(&asset.identity.bytes));
-        for text in texts.chain([CONFIRMATION_HTML.to_owned()]) {
+        for text in texts.chain(TEMPLATES.map(str::to_owned)) {
             for name in references(&text) {
-                if matches!(name, "./" | "files") || name.starts_with("data:") {
+                if matches!(name, "./" | "files") || name.starts_with('#') {
                     continue;
                 }
                 assert!(find(name).is_some_and(|asset| asset.immutable), "{name}");
@@ -420,7 +355,8 @@ mod tests {
 
     #[test]
     fn nothing_in_the_pages_is_inline_absolute_or_from_elsewhere() {
-        for page in [text(&page().identity.bytes), CONFIRMATION_HTML.to_owned()] {
+        let pages = TEMPLATES.map(str::to_owned);
+        for page in pages.into_iter().chain([text(&page().identity.bytes)]) {
             for banned in [
                 "<style",
                 " style=",
@@ -460,11 +396,8 @@ mod tests {
     #[test]
     fn a_compressed_form_is_kept_only_where_it_is_smaller_and_says_its_length() {
         for asset in &ASSETS {
-            let coded = [
-                Some(&asset.identity),
-                asset.br.as_ref(),
-                asset.gzip.as_ref(),
-            ];
+            let identity = asset.identity.as_coded();
+            let coded = [Some(&identity), asset.br.as_ref(), asset.gzip.as_ref()];
             for coded in coded.into_iter().flatten() {
                 assert_eq!(
                     coded.length,
@@ -490,12 +423,15 @@ mod tests {
     }
 
     #[test]
-    fn all_of_it_is_below_15_kb_as_brotli() {
+    fn all_of_it_is_below_60_kb_as_brotli() {
         let sum: usize = ASSETS
             .iter()
-            .map(|a| a.br.as_ref().unwrap_or(&a.identity).bytes.len())
+            .map(|a| match &a.br {
+                Some(br) => br.bytes.len(),
+                None => a.identity.bytes.len(),
+            })
             .sum();
-        assert!(sum < 15_000, "{sum}");
+        assert!(sum < 60_000, "{sum}");
     }
 
     #[test]
@@ -662,52 +598,6 @@ mod tests {
             assert_eq!(field(&answer, &X_CONTENT_TYPE_OPTIONS), "nosniff");
             assert_eq!(answer.headers().contains_key(CONTENT_SECURITY_POLICY), page);
             assert!(answer.headers().len() < HEADERS);
-        }
-    }
-
-    #[test]
-    fn the_confirmation_escapes_names_and_links_to_each_file() {
-        let files = [
-            ("a b/<i>\"x\"&'y'{files}{count}.txt".to_owned(), 1),
-            ("../up".to_owned(), 1_449_999),
-            ("naïve?#+%".to_owned(), 2_000),
-        ];
-        let answer = confirmation(&files);
-        assert_eq!(answer.status(), StatusCode::CREATED);
-        assert!(field(&answer, &CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"));
-        let page = text(bytes(&answer));
-        for wanted in [
-            "3 files are stored",
-            "files/a%20b/%3Ci%3E%22x%22%26%27y%27%7Bfiles%7D%7Bcount%7D.txt\"",
-            "a b/&lt;i&gt;&quot;x&quot;&amp;&#39;y&#39;{files}{count}.txt<",
-            "1 byte<",
-            "files?key=..%2Fup\"",
-            "1.4 MB<",
-            "files/na%C3%AFve%3F%23%2B%25\"",
-            "2 kB<",
-            "href=\"./\"",
-        ] {
-            assert!(page.contains(wanted), "{wanted}\n{page}");
-        }
-        assert!(!page.contains("<i>"));
-        assert!(text(bytes(&confirmation(&files[..1]))).contains("1 file is stored"));
-    }
-
-    #[test]
-    fn sizes_read_as_in_a_file_manager() {
-        for (bytes, wanted) in [
-            (0, "0 bytes"),
-            (1, "1 byte"),
-            (999, "999 bytes"),
-            (1_000, "1 kB"),
-            (999_999, "999.9 kB"),
-            (1_000_000, "1 MB"),
-            (5_497_558_138_880, "5.4 TB"),
-            (u64::MAX, "18.4 EB"),
-        ] {
-            let mut text = String::new();
-            push_size(&mut text, bytes);
-            assert_eq!(text, wanted);
         }
     }
 }

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ETAG, HeaderValue, LOCATION};
+use hyper::header::{ETAG, HeaderValue, LOCATION, VARY};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use percent_encoding::utf8_percent_encode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{conditions, headers, json, object};
+use super::{conditions, headers, json, object, pages};
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{KEY_IN_PATH, KeyError, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId};
+use crate::store::{
+    KEY_IN_PATH, KeyError, ListPage, ListQuery, MAX_KEY_BYTES, ObjectKey, VersionId,
+};
 use crate::upload::{Expected, Length, RequestBody, Upload};
 
 /// Keys in a page when the client does not say.
@@ -44,10 +46,18 @@ pub(super) fn prefix(query: &Query) -> Result<&str, Error> {
     Ok(prefix)
 }
 
-/// One page of the listing.
-pub(super) async fn list(app: &App, query: &Query) -> Result<Response<Body>, Error> {
+/// One page of the listing: as JSON, or as a page of HTML by folders where that is wanted.
+pub(super) async fn list(
+    app: &App,
+    query: &Query,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Error> {
+    let html = pages::wanted(headers);
     let prefix = prefix(query)?.to_owned();
-    let delimiter = query.value("delimiter")?.filter(|text| !text.is_empty());
+    let delimiter = match query.value("delimiter")? {
+        None => html.then_some("/"),
+        Some(text) => Some(text).filter(|text| !text.is_empty()),
+    };
     if delimiter.is_some_and(|text| text.len() > MAX_KEY_BYTES) {
         return Err(Error::invalid(
             "invalid_delimiter",
@@ -61,22 +71,31 @@ pub(super) async fn list(app: &App, query: &Query) -> Result<Response<Body>, Err
             _ => return Err(Error::invalid("invalid_limit", "The limit is 1 to 1000.")),
         },
     };
-    let page = app
-        .store
-        .list(&ListQuery {
-            prefix,
-            delimiter: delimiter.map(str::to_owned),
-            limit,
-            cursor: query.value("cursor")?.map(str::to_owned),
-        })
-        .await?;
+    let ask = ListQuery {
+        prefix,
+        delimiter: delimiter.map(str::to_owned),
+        limit,
+        cursor: query.value("cursor")?.map(str::to_owned),
+    };
+    let page = app.store.list(&ask).await?;
+    let mut response = if html {
+        pages::listing(&ask.prefix, &page, ask.cursor.is_none())
+    } else {
+        as_json(&page)
+    };
+    let vary = HeaderValue::from_static("accept");
+    response.headers_mut().insert(VARY, vary);
+    Ok(response)
+}
+
+fn as_json(page: &ListPage) -> Response<Body> {
     let files: Vec<_> = page.objects.iter().map(object::listed).collect();
     let body = json!({
         "files": files,
         "prefixes": page.prefixes,
         "next_cursor": page.next_cursor,
     });
-    Ok(json(StatusCode::OK, &body))
+    json(StatusCode::OK, &body)
 }
 
 /// Stores the raw body under the key.

@@ -11,6 +11,7 @@ mod files;
 mod headers;
 mod health;
 mod object;
+mod pages;
 pub mod resumable;
 mod share;
 mod upload;
@@ -108,7 +109,7 @@ pub async fn handle(
                     Err(Error::invalid("invalid_query", "Name the object by ?key=."))
                 }
                 (None, _) if query.has("zip") => Box::pin(zip::get(&app, &query)).await,
-                (None, _) => Box::pin(files::list(&app, &query)).await,
+                (None, _) => Box::pin(files::list(&app, &query, request.headers())).await,
             }
         }
         Route::File(raw) => {

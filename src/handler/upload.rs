@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE};
+use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{assets, headers, json, object};
+use super::{headers, json, object, pages};
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -231,25 +231,13 @@ fn form_error(error: multer::Error) -> Error {
     }
 }
 
-/// Whether one element of Accept asks for HTML (RFC 9110 section 12.5.1).
-fn wants_html(element: &str) -> bool {
-    let mut pieces = element.split(';').map(str::trim);
-    pieces.next() == Some("text/html")
-        && !pieces.any(|piece| piece.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0))
-}
-
 fn answer(request: &HeaderMap, stored: &[ObjectMeta]) -> Response<Body> {
-    let html = request.get_all(ACCEPT).iter().any(|value| {
-        value
-            .to_str()
-            .is_ok_and(|accept| accept.split(',').any(wants_html))
-    });
-    if html {
+    if pages::wanted(request) {
         let files: Vec<_> = stored
             .iter()
             .map(|meta| (meta.key.clone(), meta.size))
             .collect();
-        return assets::confirmation(&files);
+        return pages::confirmation(&files);
     }
     let files: Vec<_> = stored.iter().map(object::to_json).collect();
     json(StatusCode::CREATED, &json!({ "files": files }))

@@ -1,0 +1,102 @@
+// A name that exists already is never overwritten without a word: people choose, once or for all.
+
+import assert from 'node:assert/strict';
+
+import { flow } from './support/flow.js';
+
+// The server refuses what it was asked to refuse, and Chromium notes each such answer.
+const tolerates = /status of 412/;
+const seed = (api) => api.seed(['a.txt', 'b.txt', 'c.txt'], 'old');
+
+async function choose({ portal, folder }, names) {
+  const paths = [];
+  for (const name of names) paths.push(await folder.file(name, 'new'));
+  await portal.choose(paths);
+  return portal.dialog('This name exists already');
+}
+
+flow('a name that exists is replaced when people say so', { seed, tolerates }, async (world) => {
+  const { portal, api } = world;
+  const dialog = await choose(world, ['a.txt']);
+  assert.match(await dialog.textContent(), /a\.txt/);
+  assert.equal(await api.text('a.txt'), 'old');
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await portal.uploadIs('a.txt', 'stored');
+  assert.equal(await api.text('a.txt'), 'new');
+});
+
+flow('both are kept under two names', { seed, tolerates }, async (world) => {
+  const { portal, api } = world;
+  const dialog = await choose(world, ['a.txt']);
+  await dialog.getByRole('button', { name: 'Keep both' }).click();
+  await portal.shows(['a (2).txt', 'a.txt', 'b.txt', 'c.txt']);
+  assert.equal(await api.text('a.txt'), 'old');
+  assert.equal(await api.text('a (2).txt'), 'new');
+
+  // And a third, when the second is taken too.
+  await portal.choose(`${world.folder.path}/a.txt`);
+  await dialog.getByRole('button', { name: 'Keep both' }).click();
+  await portal.shows(['a (2).txt', 'a (3).txt', 'a.txt', 'b.txt', 'c.txt']);
+});
+
+flow('a name that exists is skipped', { seed, tolerates }, async (world) => {
+  const { portal, api } = world;
+  const dialog = await choose(world, ['a.txt', 'z.txt']);
+  await dialog.getByRole('button', { name: 'Skip' }).click();
+  await portal.uploadIs('a.txt', 'skipped');
+  await portal.uploadIs('z.txt', 'stored');
+  assert.equal(await api.text('a.txt'), 'old');
+});
+
+for (const [action, state, content] of [['Replace', 'stored', 'new'], ['Skip', 'skipped', 'old']]) {
+  flow(`${action} is done for all when people say so`, { seed, tolerates }, async (world) => {
+    const { portal, api } = world;
+    const dialog = await choose(world, ['a.txt', 'b.txt', 'c.txt', 'z.txt']);
+    await dialog.getByLabel('Do this for all').check();
+    await dialog.getByRole('button', { name: action }).click();
+    for (const key of ['a.txt', 'b.txt', 'c.txt']) {
+      await portal.uploadIs(key, state);
+      assert.equal(await api.text(key), content);
+    }
+    await portal.uploadIs('z.txt', 'stored');
+    assert.ok(await dialog.isHidden());
+  });
+}
+
+flow('without "for all" each name is asked about', { seed, tolerates }, async (world) => {
+  const { portal, api } = world;
+  const dialog = await choose(world, ['a.txt', 'b.txt']);
+  const first = (await dialog.textContent()).match(/[ab]\.txt/)[0];
+  const second = first === 'a.txt' ? 'b.txt' : 'a.txt';
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await dialog.filter({ hasText: second }).getByRole('button', { name: 'Skip' }).click();
+  await portal.uploadIs(first, 'stored');
+  await portal.uploadIs(second, 'skipped');
+  assert.equal(await api.text(first), 'new');
+  assert.equal(await api.text(second), 'old');
+});
+
+flow('a question that is put off can be answered at the row', { seed, tolerates }, async (world) => {
+  const { page, portal, api } = world;
+  const dialog = await choose(world, ['a.txt']);
+  await dialog.waitFor();
+  await page.keyboard.press('Escape');
+  await dialog.waitFor({ state: 'hidden' });
+  await portal.uploadIs('a.txt', 'conflict');
+  await portal.uploadButton('Replace', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'stored');
+  assert.equal(await api.text('a.txt'), 'new');
+});
+
+flow('a large file asks before its bytes are sent', { seed: (api) => api.put('big.bin', 'old'), tolerates, wire: true }, async ({ portal, folder, proxy, api }) => {
+  const big = await folder.big('big.bin', 20 << 20);
+  const before = proxy.sent;
+  await portal.choose(big.path);
+  const dialog = portal.dialog('This name exists already');
+  await dialog.waitFor();
+  assert.ok(proxy.sent - before < 100_000, `${proxy.sent - before} bytes were sent`);
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await portal.uploadIs('big.bin', 'stored');
+  assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+  if ((await api.versions('big.bin')).length !== 2) assert.fail('the older version is gone');
+});

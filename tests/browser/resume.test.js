@@ -1,0 +1,154 @@
+// What went wrong on the way costs no byte that the server has: a killed server, a reloaded page, a
+// network that is gone for a while.
+
+import assert from 'node:assert/strict';
+
+import { flow } from './support/flow.js';
+import { throttle } from './support/gestures.js';
+import { Portal } from './support/portal.js';
+import { until } from './support/until.js';
+
+const MB = 1_000_000;
+// A server that is down, and requests that were cut, are noted by Chromium.
+const tolerates = /ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_SOCKET|ERR_INTERNET_DISCONNECTED|ERR_NETWORK|status of (404|409|412|423|503)/;
+
+flow('an upload of 200 MB that was paused goes on after the server was killed and the page reloaded', {
+  wire: true, tolerates,
+}, async (world) => {
+  const { page, portal, folder, proxy, api, place, sending } = world;
+  const big = await folder.big('big.bin', 200 * MB);
+  // So that there is time to pause it.
+  proxy.rate = 60 * MB;
+  await portal.choose(big.path);
+  await portal.acknowledgedOver('big.bin', 60 * MB);
+  await portal.uploadButton('Pause', 'big.bin').click();
+  await portal.uploadIs('big.bin', 'paused');
+  await until('nothing is sent any more', () => sending.size === 0);
+  const kept = await portal.acknowledged('big.bin');
+  assert.ok(kept > 60 * MB && kept < 200 * MB, `${kept}`);
+
+  const { port } = world.server;
+  await world.server.kill();
+  world.server = await place.serve({ PORT: String(port) });
+
+  await page.reload();
+  await portal.loaded();
+  await portal.uploadIs('big.bin', 'needs-file');
+  assert.deepEqual(await api.keys(), []);
+
+  proxy.rate = Infinity;
+  await portal.choose(big.path);
+  await portal.uploadIs('big.bin', 'stored', 60_000);
+  const stored = await api.get('big.bin', { keep: false });
+  assert.equal(stored.sha256, big.sha256);
+  assert.equal(Number(stored.headers['content-length']), 200 * MB);
+
+  // Of all that went over the wire, page and headers included, no more came twice than the part
+  // that the kill cut, and what lay in sockets before it.
+  const resent = proxy.sent - 200 * MB;
+  console.log(`${world.store}: of 200 MB ${kept} bytes were acknowledged at the pause, ${resent} more than the file went over the wire`);
+  assert.ok(resent < 17 * MB, `${resent} bytes more than the file were sent`);
+});
+
+flow('an upload whose server is killed on the way goes on by itself', { wire: true, tolerates }, async (world) => {
+  const { portal, folder, proxy, api, place } = world;
+  const big = await folder.big('big.bin', 60 * MB);
+  proxy.rate = 30 * MB;
+  await portal.choose(big.path);
+  await portal.acknowledgedOver('big.bin', 10 * MB);
+  const { port } = world.server;
+  await world.server.kill();
+  await until('the page has noticed', async () => {
+    const state = await portal.upload('big.bin').getAttribute('data-state');
+    return state === 'offline' || state === 'retrying';
+  });
+  world.server = await place.serve({ PORT: String(port) });
+  proxy.rate = Infinity;
+  await portal.uploadIs('big.bin', 'stored', 40_000);
+  assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+});
+
+flow('a network that is lost pauses the upload, and goes on by itself', { wire: true, tolerates }, async ({ portal, folder, proxy, api }) => {
+  const big = await folder.big('big.bin', 60 * MB);
+  proxy.rate = 30 * MB;
+  await portal.choose([big.path, await folder.file('small.txt')]);
+  await portal.uploadIs('small.txt', 'stored');
+  await portal.acknowledgedOver('big.bin', 10 * MB);
+  proxy.cut();
+  await portal.uploadIs('big.bin', 'offline');
+  const kept = await portal.acknowledged('big.bin');
+  const before = proxy.sent;
+  proxy.rate = Infinity;
+  proxy.mend();
+  await portal.uploadIs('big.bin', 'stored', 40_000);
+  assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+  const resent = proxy.sent - before - (60 * MB - kept);
+  assert.ok(resent < 17 * MB, `${resent} bytes were sent again`);
+});
+
+flow('a browser that says it is offline, and online again, goes on at once', { tolerates, stores: ['local'] }, async ({ page, portal, folder, api }) => {
+  const big = await folder.big('big.bin', 24 << 20);
+  const network = await throttle(page, { bytesPerSecond: 6 << 20 });
+  await portal.choose(big.path);
+  await portal.acknowledgedOver('big.bin', 0);
+  await network.send('Network.emulateNetworkConditions', { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+  await portal.uploadIs('big.bin', 'offline');
+  await network.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 });
+  await portal.uploadIs('big.bin', 'stored');
+  assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+});
+
+flow('a queue that was reloaded takes only the same file for the same file', { wire: true, tolerates }, async ({ page, portal, folder, proxy, api }) => {
+  proxy.rate = 4 * MB;
+  const first = await folder.big('big.bin', 20 * MB);
+  await portal.choose(first.path);
+  await portal.acknowledgedOver('big.bin', 0);
+  await portal.uploadButton('Pause', 'big.bin').click();
+  await portal.uploadIs('big.bin', 'paused');
+  await page.reload();
+  await portal.loaded();
+  await portal.uploadIs('big.bin', 'needs-file');
+  proxy.rate = Infinity;
+  // Of the same name, and of another size.
+  const other = await folder.big('other/big.bin', 21 * MB);
+  const chooser = page.waitForEvent('filechooser');
+  await portal.uploadButton('Choose file', 'big.bin').click();
+  await (await chooser).setFiles(other.path);
+  await page.waitForFunction(() => document.querySelector('#uploads li').dataset.state === 'needs-file');
+  assert.deepEqual(await api.keys(), []);
+  const again = page.waitForEvent('filechooser');
+  await portal.uploadButton('Choose file', 'big.bin').click();
+  await (await again).setFiles(first.path);
+  await portal.uploadIs('big.bin', 'stored');
+  assert.equal((await api.get('big.bin', { keep: false })).sha256, first.sha256);
+});
+
+flow('a queue that was reloaded can be given up', { wire: true, tolerates }, async ({ page, portal, folder, proxy, api }) => {
+  proxy.rate = 4 * MB;
+  await portal.choose((await folder.big('big.bin', 20 * MB)).path);
+  await portal.acknowledgedOver('big.bin', 0);
+  await portal.uploadButton('Pause', 'big.bin').click();
+  await portal.uploadIs('big.bin', 'paused');
+  await page.reload();
+  await portal.uploadIs('big.bin', 'needs-file');
+  await portal.uploadButton('(Remove|Cancel)', 'big.bin').click();
+  await portal.queue.locator('li[data-state=needs-file]').waitFor({ state: 'detached' });
+  await page.reload();
+  await portal.loaded();
+  assert.equal(await portal.queue.locator('li[data-state=needs-file]').count(), 0);
+  assert.deepEqual(await api.keys(), []);
+});
+
+flow('a second window does not take the uploads of the first', { wire: true, tolerates }, async ({ portal, folder, proxy, context, origin, watch }) => {
+  proxy.rate = 8 * MB;
+  await portal.choose((await folder.big('big.bin', 20 * MB)).path);
+  await portal.acknowledgedOver('big.bin', 0);
+  const other = await context.newPage();
+  watch(other);
+  const second = new Portal(other, origin);
+  await second.open();
+  assert.equal(await second.queue.locator('li').count(), 0);
+  await portal.uploadIs('big.bin', 'stored');
+  // It hears of it all the same.
+  await second.shows(['big.bin']);
+});

@@ -1,0 +1,197 @@
+// Sends one file: a small one in one request, a large one piece by piece over tus 1.0.0, so that
+// it can go on where it ended. When, how often and what is asked meanwhile is queue.js's.
+
+import { exists, head, link, lost, problem, Problem } from './api.js';
+
+const MIB = 1024 * 1024;
+// Files to this size go in one request: what the server holds as one part.
+const SMALL = 8 * MIB;
+// Over this it is asked first whether the name is free: a refusal would come amid the body.
+const ASK_FIRST = 64 * 1024;
+// A piece is acknowledged when it is whole: so it should take some seconds, whatever the speed.
+// Powers of two, so that pieces end where the server's parts do.
+const LEAST = MIB;
+const MOST = 64 * MIB;
+const PIECE_SECONDS = 2;
+let piece = 4 * MIB;
+
+// Silence after which a request is given up, while it is sent and while it is answered.
+const SILENT_MS = 45_000;
+const ANSWER_MS = 150_000;
+
+const TUS = { 'Tus-Resumable': '1.0.0' };
+
+// The name is taken.
+export class Exists extends Error {}
+
+// XMLHttpRequest, because fetch does not tell whether anything moves.
+function request(method, address, headers, body, signal) {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    let timer;
+    const wait = (time) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => xhr.abort(), time);
+    };
+    const stop = () => xhr.abort();
+    xhr.open(method, address);
+    for (const [name, value] of Object.entries({ Accept: 'application/json', ...headers })) xhr.setRequestHeader(name, value);
+    xhr.upload.onprogress = () => wait(SILENT_MS);
+    xhr.upload.onload = () => wait(ANSWER_MS);
+    xhr.onabort = () => reject(signal.aborted ? signal.reason : lost());
+    xhr.onerror = () => reject(lost());
+    xhr.onload = () => {
+      const field = (name) => xhr.getResponseHeader(name);
+      if (xhr.status < 300) resolve({ status: xhr.status, field, text: xhr.responseText });
+      else reject(Object.assign(problem(xhr.status, field, xhr.responseText), { offset: field('Upload-Offset') }));
+    };
+    xhr.onloadend = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', stop);
+    };
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    signal.addEventListener('abort', stop);
+    wait(body?.size ? SILENT_MS : ANSWER_MS);
+    xhr.send(body);
+  });
+}
+
+// Whether what is stored is this file already: an answer was lost, and what it said is to be
+// found out. Only for what fits into memory.
+async function same(entry, signal) {
+  const stored = await head(entry.key, { signal });
+  if (!stored || Number(stored.get('Content-Length')) !== entry.size) return false;
+  const answer = await fetch(link(entry.key), { cache: 'no-store', signal });
+  if (!answer.ok) return false;
+  const [there, here] = await Promise.all([answer.arrayBuffer(), entry.file.arrayBuffer()]);
+  const [a, b] = [new Uint8Array(there), new Uint8Array(here)];
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+const stored = (entry) => ({ key: entry.key, size: entry.size, last_modified: new Date().toISOString() });
+
+// a.txt, a (2).txt, a (3).txt: the next that may be free.
+function nextName(key) {
+  const [, path, stem, , number, end] = /^(.*\/)?(.+?)( \((\d+)\))?(\.[^./]*)?$/s.exec(key);
+  return `${path ?? ''}${stem} (${Number(number ?? 1) + 1})${end ?? ''}`;
+}
+
+async function findName(entry, signal) {
+  for (let tries = 0; tries < 100; tries += 1) {
+    entry.key = nextName(entry.key);
+    if (!await exists(entry.key, signal)) return;
+  }
+  throw new Problem('Too many files have this name and a number already.', { status: 412 });
+}
+
+async function put(entry, signal) {
+  for (;;) {
+    if (!entry.replace && entry.size > ASK_FIRST && await exists(entry.key, signal)) {
+      if (entry.unsure && await same(entry, signal)) return stored(entry);
+      if (!entry.both) throw new Exists();
+      await findName(entry, signal);
+    }
+    try {
+      const headers = entry.replace ? {} : { 'If-None-Match': '*' };
+      return JSON.parse((await request('PUT', link(entry.key), headers, entry.file, signal)).text);
+    } catch (error) {
+      if (error.status === 0) entry.unsure = true;
+      if (error.status !== 412) throw error;
+      if (entry.unsure && await same(entry, signal)) return stored(entry);
+      if (!entry.both) throw new Exists();
+      await findName(entry, signal);
+    }
+  }
+}
+
+function base64(text) {
+  return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
+}
+
+async function begin(entry, signal) {
+  // tus knows no conditions: that the name is free can only be asked beforehand.
+  if (!entry.replace && await exists(entry.key, signal)) {
+    if (!entry.both) throw new Exists();
+    await findName(entry, signal);
+  }
+  const headers = { ...TUS, 'Upload-Length': entry.size };
+  if (entry.type) headers['Upload-Metadata'] = `filetype ${base64(entry.type)}`;
+  const answer = await request('POST', `uploads?key=${encodeURIComponent(entry.key)}`, headers, null, signal);
+  entry.url = new URL(answer.field('Location'), document.baseURI).href;
+}
+
+async function offset(entry, signal) {
+  const answer = await request('HEAD', entry.url, TUS, null, signal);
+  return Number(answer.field('Upload-Offset'));
+}
+
+// A piece that should take its seconds at the speed of the last one.
+function adapt(length, seconds) {
+  const best = length / seconds * PIECE_SECONDS;
+  const wanted = 2 ** Math.floor(Math.log2(best));
+  piece = Math.max(LEAST, Math.min(MOST, wanted, piece * 2));
+}
+
+async function resumable(entry, signal, acknowledge) {
+  let at = null;
+  if (entry.url) {
+    try {
+      at = await offset(entry, signal);
+      acknowledge(at, 0);
+    } catch (error) {
+      // Given up by the server meanwhile: from the beginning then.
+      if (![404, 410].includes(error.status)) throw error;
+      entry.url = null;
+    }
+  }
+  if (!entry.url) {
+    acknowledge(0, 0);
+    await begin(entry, signal);
+    at = 0;
+    acknowledge(0, 0);
+  }
+  while (at < entry.size) {
+    const end = Math.min(entry.size, (Math.floor(at / piece) + 1) * piece);
+    const headers = { ...TUS, 'Upload-Offset': at, 'Content-Type': 'application/offset+octet-stream' };
+    const began = performance.now();
+    let answer;
+    try {
+      answer = await request('PATCH', entry.url, headers, entry.file.slice(at, end), signal);
+    } catch (error) {
+      if (error.status !== 409 || error.offset === null) throw error;
+      // Someone else's request, or one of ours that was cut, brought more than we knew.
+      at = Number(error.offset);
+      acknowledge(at, 0);
+      continue;
+    }
+    if (end - at >= LEAST) adapt(end - at, (performance.now() - began) / 1000);
+    // A server that is about to stop takes less than it was sent.
+    const now = Math.min(end, Number(answer.field('Upload-Offset') ?? end));
+    if (now <= at) throw lost();
+    acknowledge(now, now - at);
+    at = now;
+  }
+  return stored(entry);
+}
+
+// Resolves to the object. `acknowledge(at, fresh)`: the server has `at` bytes for certain, `fresh`
+// of them came just now. Rejects with a Problem, with Exists, or with the signal's reason.
+export async function send(entry, signal, acknowledge) {
+  const probe = entry.file.slice(0, 1);
+  // A file that was changed, moved or deleted meanwhile can no longer be read.
+  await probe.arrayBuffer().catch(() => {
+    throw new Problem('The file can no longer be read: it was changed, moved or deleted.', { status: 400, code: 'unreadable' });
+  });
+  if (entry.size > SMALL) return resumable(entry, signal, acknowledge);
+  const object = await put(entry, signal);
+  acknowledge(entry.size, entry.size);
+  return object;
+}
+
+// Tells the server to give up what it has.
+export function giveUp(entry) {
+  if (entry.url) fetch(entry.url, { method: 'DELETE', headers: TUS, keepalive: true }).catch(() => {});
+}
