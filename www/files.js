@@ -100,10 +100,11 @@ function tell() {
   const none = shown.length === 0 && cursor === null && !loading && failed.hidden;
   empty.hidden = !none;
   if (none) {
+    const drop = matchMedia('(pointer: coarse)').matches ? '' : ', or drop them anywhere on this page';
     empty.querySelector('p').textContent = filter.value
       ? `Nothing here begins with “${filter.value}”. Capitals count.`
-      : prefix ? 'Nothing is in this folder. Choose files above, or drop them anywhere on this page.'
-        : 'There are no files yet. Choose some above, or drop them anywhere on this page.';
+      : prefix ? `Nothing is in this folder. Choose files above${drop}.`
+        : `There are no files yet. Choose some above${drop}.`;
   }
   const items = count(shown.length, 'item');
   if (loading) status.textContent = 'Loading…';
