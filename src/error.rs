@@ -52,6 +52,8 @@ pub enum Error {
         /// What is too many, as a sentence.
         detail: &'static str,
     },
+    /// `Host` is none of `ALLOWED_HOSTS`.
+    UnknownHost,
     /// Not allowed, whoever asks.
     Forbidden {
         /// Stable code.
@@ -180,6 +182,11 @@ impl Error {
                 "The store does not take objects this large.",
             ),
             Self::TooMany { detail } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", *detail),
+            Self::UnknownHost => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "unknown_host",
+                "The Host header is none of the names that this server goes by.",
+            ),
             Self::Forbidden { code, detail } => (StatusCode::FORBIDDEN, *code, *detail),
             Self::DeleteMarker => (
                 StatusCode::CONFLICT,
@@ -488,6 +495,7 @@ mod tests {
                 403,
             ),
             (Error::ClientSilent, 408),
+            (Error::UnknownHost, 421),
             (Error::DeleteMarker, 409),
             (Error::Store(StoreError::Archived), 409),
             (Error::Store(StoreError::Conflict(cause())), 409),

@@ -2,6 +2,7 @@
 //! The only reader of the environment; the table of settings is in `settings`, and how one
 //! value is read is in `reader`.
 
+mod hosts;
 mod origins;
 mod reader;
 mod settings;
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use hosts::Hosts;
 pub use origins::Origins;
 use reader::Reader;
 pub use settings::{SETTINGS, Setting};
@@ -74,6 +76,8 @@ pub struct Config {
     pub ready_strict: bool,
     /// Whose scripts may use the API from a browser, besides our own page.
     pub allowed_origins: Origins,
+    /// Names that it may be asked under.
+    pub allowed_hosts: Hosts,
     /// Which log lines are written, as env_logger reads it.
     pub log_filter: String,
 }
@@ -193,6 +197,7 @@ impl Config {
             },
             ready_strict: env.parse("READY_STRICT"),
             allowed_origins: env.with("ALLOWED_ORIGINS", Origins::parse),
+            allowed_hosts: env.with("ALLOWED_HOSTS", Hosts::parse),
             log_filter: env.optional("RUST_LOG").unwrap_or_default(),
             store: read_store(&mut env),
         };

@@ -129,6 +129,11 @@ pub const SETTINGS: &[Setting] = &[
         "Origins whose scripts may use the API, comma separated; * for all",
     ),
     setting(
+        "ALLOWED_HOSTS",
+        "",
+        "Host names that may be asked for, comma separated, besides probes; unset: any",
+    ),
+    setting(
         "READY_STRICT",
         "false",
         "Not ready while the store is lost, also after the start",

@@ -54,7 +54,8 @@ static BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 static FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 static ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+// Not none at all: over plain HTTP a form of the page would then say `Origin: null`.
+static SAME_ORIGIN_REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 static CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
@@ -116,7 +117,7 @@ pub fn respond(asset: &'static Asset, headers: &HeaderMap, head_only: bool) -> R
 fn protect(fields: &mut HeaderMap) {
     fields.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
     fields.insert(X_CONTENT_TYPE_OPTIONS, NOSNIFF.clone());
-    fields.insert(REFERRER_POLICY, NO_REFERRER.clone());
+    fields.insert(REFERRER_POLICY, SAME_ORIGIN_REFERRER.clone());
     fields.insert(CROSS_ORIGIN_OPENER_POLICY.clone(), SAME_ORIGIN.clone());
 }
 

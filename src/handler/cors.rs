@@ -78,6 +78,12 @@ impl Cors {
         Some(response)
     }
 
+    /// Whether the request is of an origin whose scripts may use the API.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.allowed.is_some()
+    }
+
     /// Adds what every answer of the API has.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         if self.varies {

@@ -6,6 +6,7 @@ pub mod assets;
 mod bulk;
 mod conditions;
 pub mod cors;
+pub mod cross_site;
 mod download;
 mod files;
 mod headers;

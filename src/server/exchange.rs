@@ -24,6 +24,7 @@ use crate::body::{Body, BoxError};
 use crate::error::Error;
 use crate::handler;
 use crate::handler::cors::Cors;
+use crate::handler::cross_site;
 use crate::handler::resumable::{self, Marks};
 use crate::route::{self, Route};
 
@@ -63,15 +64,19 @@ pub(super) async fn serve(
     let path = request.uri().path().to_owned();
     let found = check_request(&request)
         .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
+    let found = found.and_then(|route| check_host(&app, route, request.headers()).map(|()| route));
     let cors = Cors::of(&app.process.config.allowed_origins, request.headers());
     let marks = Marks::of(found.as_ref().ok(), request.headers());
     let outcome = match found {
         Ok(route) => {
             log.route = route.name();
             log.level = route.log_level();
-            let checked = resumable::method(route, &request)
-                .and_then(|meant| route.check(&meant).map(|()| meant));
             let headers = request.headers();
+            let checked = resumable::method(route, &request).and_then(|meant| {
+                route.check(&meant)?;
+                cross_site::check(&meant, headers, cors.is_allowed())?;
+                Ok(meant)
+            });
             match (cors.preflight(&request), checked) {
                 (Some(answer), _) => Ok(answer),
                 (None, Err(error)) => Err(error),
@@ -159,6 +164,22 @@ fn check_request(request: &Request<Incoming>) -> Result<(), Error> {
         (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
         _ => Err(Error::UnsupportedCoding),
     }
+}
+
+/// A page that has its own name lead here (DNS rebinding) is told by it. Probes come by address.
+fn check_host(app: &App, route: Route<'_>, headers: &HeaderMap) -> Result<(), Error> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let probe = matches!(route, Route::Health | Route::Ready);
+    if probe
+        || app
+            .process
+            .config
+            .allowed_hosts
+            .allow(host.unwrap_or_default())
+    {
+        return Ok(());
+    }
+    Err(Error::UnknownHost)
 }
 
 fn request_id(app: &App, headers: &HeaderMap) -> String {

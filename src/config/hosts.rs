@@ -1,0 +1,78 @@
+//! `ALLOWED_HOSTS`: the names that this server may be asked under. What another gets is
+//! `server::exchange`'s business.
+
+/// Host names, in lower case and without port; none: whatever the client says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// Reads names or addresses with commas between.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let list: Vec<&str> = text.split(',').map(str::trim).collect();
+        match list.as_slice() {
+            [""] => Ok(Self::default()),
+            _ if list.iter().all(|host| is_host(host)) => Ok(Self(
+                list.into_iter().map(str::to_ascii_lowercase).collect(),
+            )),
+            _ => Err("must be host names without port, with commas between".to_owned()),
+        }
+    }
+
+    /// Whether a `Host` header of this value (RFC 9110 section 7.2) is one of them.
+    #[must_use]
+    pub fn allow(&self, host: &str) -> bool {
+        let name = match host.rfind(':') {
+            // The colons of an IPv6 address are within brackets.
+            Some(at) if !host[at..].contains(']') => &host[..at],
+            _ => host,
+        };
+        self.0.is_empty() || self.0.iter().any(|one| one.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    let inner = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match inner {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+            !text.is_empty() && text.chars().all(plain)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_known_by_its_name_whatever_its_port() {
+        let hosts = Hosts::parse("files.example, 10.0.0.1,[::1]").unwrap();
+        for host in [
+            "files.example",
+            "FILES.example:5000",
+            "10.0.0.1:80",
+            "[::1]",
+            "[::1]:5000",
+        ] {
+            assert!(hosts.allow(host), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "files.example.evil",
+            "[::2]",
+            "::1",
+            "files.example:80:80",
+        ] {
+            assert!(!hosts.allow(host), "{host}");
+        }
+        assert!(Hosts::parse("").unwrap().allow("anything"));
+        for text in ["a,,b", "a:80", "http://a", "[x]", "a b", "*"] {
+            assert!(Hosts::parse(text).is_err(), "{text}");
+        }
+    }
+}
