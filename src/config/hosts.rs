@@ -35,13 +35,11 @@ fn is_host(text: &str) -> bool {
     let inner = text
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    match inner {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-            !text.is_empty() && text.chars().all(plain)
-        }
+    if let Some(address) = inner {
+        return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    !text.is_empty() && text.chars().all(plain)
 }
 
 #[cfg(test)]
