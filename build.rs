@@ -76,7 +76,7 @@ impl Site {
                     from = range.end;
                 }
                 rewritten.push_str(&text[from..]);
-                lean(name, &rewritten)?.into_bytes()
+                rewritten.into_bytes()
             }
         };
         path.pop();
@@ -157,33 +157,6 @@ fn references(name: &str, source: &[u8]) -> Result<Option<(String, Vec<Range<usi
     }
     found.sort_by_key(|range| range.start);
     Ok(Some((text, found)))
-}
-
-/// Without what is for those who read the source: indentation, and comments, which stand on lines of
-/// their own. A seventh of what is sent and embedded.
-fn lean(name: &str, text: &str) -> Result<String> {
-    let (begin, end) = match extension(name) {
-        "js" => ("//", ""),
-        "css" => ("/*", "*/"),
-        _ => return Ok(text.to_owned()),
-    };
-    let mut kept = String::with_capacity(text.len());
-    let mut within = false;
-    for line in text.lines().map(str::trim) {
-        within |= line.starts_with(begin);
-        if !within && !line.is_empty() {
-            kept.push_str(line);
-            kept.push('\n');
-        }
-        within &= !line.ends_with(end);
-        // A text over several lines would lose its indentation unseen.
-        if extension(name) == "js" && line.matches('`').count() % 2 == 1 {
-            return Err(
-                format!("www/{name}: a template literal over several lines: {line}").into(),
-            );
-        }
-    }
-    Ok(kept)
 }
 
 fn extension(name: &str) -> &str {

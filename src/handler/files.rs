@@ -79,7 +79,7 @@ pub(super) async fn list(
     };
     let page = app.store.list(&ask).await?;
     let mut response = if html {
-        pages::listing(&ask.prefix, &page, ask.cursor.is_none())
+        pages::listing(&ask, &page)
     } else {
         as_json(&page)
     };

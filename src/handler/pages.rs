@@ -12,7 +12,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::body::Body;
-use crate::store::ListPage;
+use crate::store::{ListPage, ListQuery};
 
 // `const NAME_HTML: &str` for each template.
 include!(concat!(env!("OUT_DIR"), "/templates.rs"));
@@ -27,20 +27,37 @@ static POLICY: HeaderValue = HeaderValue::from_static(
      frame-ancestors 'self'",
 );
 
-/// Whether a client wants to be shown something: a browser that goes somewhere does, a script or
-/// curl does not (RFC 9110 section 12.5.1).
+/// Whether a client would rather be shown something than be told it as JSON: a browser that goes
+/// somewhere would, a script or curl would not (RFC 9110 section 12.5.1).
 pub(super) fn wanted(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|value| {
-        value
-            .to_str()
-            .is_ok_and(|accept| accept.split(',').any(is_html))
-    })
+    let values = headers.get_all(ACCEPT).iter();
+    let ranges: Vec<&str> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let html = quality(&ranges, &["text/html", "text/*", "*/*"]);
+    let json = quality(&ranges, &["application/json", "application/*", "*/*"]);
+    html > json
 }
 
-fn is_html(element: &str) -> bool {
-    let mut pieces = element.split(';').map(str::trim);
-    pieces.next() == Some("text/html")
-        && !pieces.any(|piece| piece.strip_prefix("q=").and_then(|q| q.parse().ok()) == Some(0.0))
+/// The weight of the first of these media ranges that is among `ranges`; 0 without any.
+fn quality(ranges: &[&str], from_special_to_general: &[&str]) -> f32 {
+    let weight = |range: &&str| {
+        let of = |element: &&str| {
+            let mut pieces = element.split(';').map(str::trim);
+            let is_it = pieces.next()?.eq_ignore_ascii_case(range);
+            let given = pieces.find_map(|piece| {
+                let (name, value) = piece.split_once('=')?;
+                name.eq_ignore_ascii_case("q").then(|| value.parse().ok())?
+            });
+            is_it.then_some(given.unwrap_or(1.0))
+        };
+        ranges.iter().find_map(of)
+    };
+    from_special_to_general
+        .iter()
+        .find_map(weight)
+        .unwrap_or(0.0)
 }
 
 /// What `POST /upload` has stored (key, size in bytes): 201, with a link to each. Its links are
@@ -69,8 +86,9 @@ pub(super) fn confirmation(files: &[(String, u64)]) -> Response<Body> {
     )
 }
 
-/// One page of the list below a prefix. `first`: it begins where the list does.
-pub(super) fn listing(prefix: &str, page: &ListPage, first: bool) -> Response<Body> {
+/// One page of a list, the answer to `query`.
+pub(super) fn listing(query: &ListQuery, page: &ListPage) -> Response<Body> {
+    let prefix = query.prefix.as_str();
     // What follows the last slash is no folder, but what the names begin with.
     let folder = prefix.rfind('/').map_or("", |at| &prefix[..=at]);
     let mut crumbs = String::from("<li><a href=\"files\">All files</a></li>");
@@ -112,11 +130,11 @@ pub(super) fn listing(prefix: &str, page: &ListPage, first: bool) -> Response<Bo
         let _ = write!(more, "<p class=\"note\">{what}</p>");
     }
     more.push_str("<p class=\"pages\">");
-    if !first {
-        push_page(&mut more, prefix, None, "First page");
+    if query.cursor.is_some() {
+        push_page(&mut more, query, None, "First page");
     }
     if let Some(cursor) = &page.next_cursor {
-        push_page(&mut more, prefix, Some(cursor), "Next page");
+        push_page(&mut more, query, Some(cursor), "Next page");
     }
     more.push_str("</p>");
     answer(
@@ -193,9 +211,14 @@ fn push_folder(to: &mut String, prefix: &str, name: &str) {
     to.push_str("</bdi></a>");
 }
 
-fn push_page(to: &mut String, prefix: &str, cursor: Option<&str>, label: &str) {
+/// A link to another page of the same list.
+fn push_page(to: &mut String, query: &ListQuery, cursor: Option<&str>, label: &str) {
     to.push_str("<a class=\"button\" href=\"files?prefix=");
-    to.extend(utf8_percent_encode(prefix, IN_QUERY));
+    to.extend(utf8_percent_encode(&query.prefix, IN_QUERY));
+    let delimiter = query.delimiter.as_deref().unwrap_or_default();
+    to.push_str("&amp;delimiter=");
+    to.extend(utf8_percent_encode(delimiter, IN_QUERY));
+    let _ = write!(to, "&amp;limit={}", query.limit);
     if let Some(cursor) = cursor {
         to.push_str("&amp;cursor=");
         to.extend(utf8_percent_encode(cursor, IN_QUERY));
@@ -319,6 +342,11 @@ mod tests {
         for (accept, html) in [
             ("text/html,application/xhtml+xml,*/*;q=0.8", true),
             ("text/html;q=0.5", true),
+            ("Text/HTML", true),
+            ("text/*", true),
+            ("application/json, text/html;q=0.1", false),
+            ("application/json;q=0.5, text/html;Q=0.9", true),
+            ("text/html, application/*", false),
             ("text/html;q=0", false),
             ("*/*", false),
             ("application/json", false),

@@ -66,6 +66,7 @@ impl Server {
             // The background check of a local store writes a file now and then, and the sweeper reads.
             .max_blocking_threads(1)
             .build()?;
+        limits::no_huge_pages();
         let max_connections = limits::connections(process.config.max_connections);
         let threads = process.config.threads;
         let run: Run = Arc::new({

@@ -122,6 +122,10 @@ async fn a_completion_that_says_nothing_is_no_success() {
         "<CompleteMultipartUploadResult/>",
         "<CompleteMultipartUploadResult><ETag/></CompleteMultipartUploadResult>",
         "<CompleteMultipartUploadResult><ETag",
+        "<CompleteMultipartUploadResult><ETag>\"1-1\"</ETag><Loc",
+        "<CompleteMultipartUploadResult><ETag>\"1-1\"</ETag></Wrong>",
+        // S3 names the part's ETag where it refuses a part.
+        "<Error><Code>InvalidPart</Code><PartNumber>1</PartNumber><ETag>1</ETag></Error>",
         "ok",
     ] {
         for call in [Call::Complete, Call::CompleteIfAbsent] {
@@ -132,6 +136,14 @@ async fn a_completion_that_says_nothing_is_no_success() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_is_not_complete_whatever_was_said() {
+    let done = answer(200, &[], COMPLETED.as_bytes());
+    let gone = vec![done, error(404, "NoSuchKey")];
+    let outcome = outcome(Call::CompleteIfAbsent, &gone).await;
+    assert_err!(outcome, StoreError::Unavailable(_));
 }
 
 #[tokio::test]

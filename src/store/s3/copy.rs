@@ -10,7 +10,7 @@ use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
 
 use super::request::{add_condition, of_condition};
-use super::{NONCE, S3Store, meaning, parse_rfc3339, sign, unquote};
+use super::{NONCE, S3Store, document, meaning, parse_rfc3339, sign, unquote};
 use crate::config::MAX_PARTS;
 use crate::store::{
     Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError,
@@ -76,7 +76,7 @@ impl S3Store {
             add_condition(&mut request, &condition);
             request.set_payload(Some(Bytes::new()));
             let (document, version) = self.send_copy(request).await?;
-            let modified = meaning::xml_text(&document, "LastModified");
+            let modified = document::result(&document, "LastModified");
             Ok(ObjectMeta {
                 key: to.as_str().to_owned(),
                 size: source.size,
@@ -226,7 +226,7 @@ fn of_source(error: StoreError) -> StoreError {
 }
 
 fn etag_of(document: &[u8]) -> StoreResult<String> {
-    match meaning::xml_text(document, "ETag") {
+    match document::result(document, "ETag") {
         Some(etag) if !etag.is_empty() => Ok(unquote(Some(etag))),
         _ => Err(meaning::of_unread(meaning::of_answer(200, document))),
     }

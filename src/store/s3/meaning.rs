@@ -4,38 +4,15 @@
 use rusoto_core::request::BufferedHttpResponse;
 use rusoto_core::{HttpDispatchError, RusotoError};
 use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
-use xml::reader::{EventReader, XmlEvent};
 
+use super::document;
 use super::transport::{CONNECT, CORRUPT, SOURCE, TIMEOUT};
 use crate::store::StoreError;
 
-/// Whether a document can be read to its end.
-pub(super) fn is_well_formed(document: &[u8]) -> bool {
-    EventReader::new(document)
-        .into_iter()
-        .all(|event| event.is_ok())
-}
-
-/// The text of the first element of this name.
-pub(super) fn xml_text(document: &[u8], name: &str) -> Option<String> {
-    // S3 sends white space to keep a slow answer alive, which no XML parser takes before `<?xml`.
-    let start = document.iter().position(|b| !b.is_ascii_whitespace())?;
-    let mut inside = false;
-    for event in EventReader::new(document.get(start..)?) {
-        match event.ok()? {
-            XmlEvent::StartElement { name: found, .. } if found.local_name == name => inside = true,
-            XmlEvent::Characters(text) if inside => return Some(text),
-            XmlEvent::EndElement { .. } if inside => return Some(String::new()),
-            _ => {}
-        }
-    }
-    None
-}
-
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
 pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
-    let code = xml_text(document, "Code").unwrap_or_default();
-    let message = xml_text(document, "Message").unwrap_or_default();
+    let code = document::error(document, "Code").unwrap_or_default();
+    let message = document::error(document, "Message").unwrap_or_default();
     of_code(status, &code, &message)
 }
 
@@ -240,17 +217,5 @@ mod tests {
             of_answer(503, b"<html>"),
             StoreError::Unavailable(_)
         ));
-    }
-
-    #[test]
-    fn odd_xml_is_no_text_and_no_panic() {
-        assert_eq!(
-            xml_text(b"<a><ETag>x</ETag></a>", "ETag").as_deref(),
-            Some("x")
-        );
-        assert_eq!(xml_text(b"<a><ETag/></a>", "ETag").as_deref(), Some(""));
-        for odd in [&b""[..], b"   ", b"<", b"<a>", b"\xff\xfe", b"<a></b>"] {
-            assert_eq!(xml_text(odd, "ETag"), None);
-        }
     }
 }

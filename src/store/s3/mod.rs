@@ -4,6 +4,7 @@
 
 mod connect;
 mod copy;
+mod document;
 mod heal;
 mod integrity;
 mod listing;
@@ -414,6 +415,10 @@ impl Store for S3Store {
         // known already: not being let to read, or finding another writer's, takes nothing away.
         match self.head(&multipart.key, version.as_ref()).await {
             Ok(meta) if meta.etag == etag => Ok(meta),
+            // What it says it made is not there: whoever settles that looks for it once more.
+            Err(StoreError::NotFound) => Err(StoreError::Unavailable(
+                "S3 said that an object is complete, and has none".into(),
+            )),
             _ => Ok(ObjectMeta {
                 key: multipart.key.as_str().to_owned(),
                 size: parts.iter().map(|part| part.size).sum(),

@@ -2,9 +2,9 @@
 //! the whole object's could not be combined.
 
 use rusoto_core::signature::SignedRequest;
-use xml::reader::{EventReader, XmlEvent};
+use xml::reader::XmlEvent;
 
-use super::{S3Store, integrity, sign};
+use super::{S3Store, document, integrity, sign};
 use crate::store::{Multipart, Part, StoreError, StoreResult};
 
 /// One page of the answer.
@@ -47,16 +47,12 @@ impl S3Store {
 }
 
 fn parse(document: &[u8]) -> StoreResult<Page> {
-    let start = document
-        .iter()
-        .position(|byte| !byte.is_ascii_whitespace())
-        .ok_or_else(|| corrupt("it is empty"))?;
     let mut page = Page::default();
     let (mut truncated, mut is_list) = (false, false);
     let mut part: Option<Part> = None;
     let mut text = String::new();
-    for event in EventReader::new(document.get(start..).unwrap_or_default()) {
-        match event.map_err(|error| StoreError::Corrupt(error.into()))? {
+    for event in document::events(document) {
+        match event? {
             XmlEvent::StartElement { name, .. } => {
                 text.clear();
                 is_list |= name.local_name == "ListPartsResult";

@@ -11,7 +11,7 @@ use rusoto_core::signature::SignedRequest;
 
 use super::integrity::{Check, TRAILER};
 use super::transport::Document;
-use super::{S3Store, integrity, meaning, parse_http_date, sign, unquote};
+use super::{S3Store, document, integrity, meaning, parse_http_date, sign, unquote};
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, Store, StoreError,
     StoreResult, VersionId,
@@ -158,8 +158,10 @@ impl S3Store {
         let version = sent.answer.version();
         if let Err(wrong) = sent.verdict() {
             let unproven = matches!(wrong, StoreError::Unavailable(_));
-            // S3 only does not say so, and what was gathered was in no framing of ours.
-            let may_stay = unproven && checks.fall_back(&wrong) && !streamed;
+            // S3 only does not say so, and what was gathered was in no framing of ours. An answer
+            // without ETag is not S3's, and says nothing of what S3 can do.
+            let is_theirs = sent.header("etag").is_some();
+            let may_stay = unproven && is_theirs && checks.fall_back(&wrong) && !streamed;
             if !may_stay {
                 let nonce = attributes.nonce.as_deref();
                 return Err(self.take_back(key, version, nonce, wrong).await);
@@ -236,7 +238,7 @@ impl S3Store {
             let declared = answer
                 .header("x-amz-checksum-algorithm")
                 .is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
-            match meaning::xml_text(&answer.body, "UploadId") {
+            match document::result(&answer.body, "UploadId") {
                 Some(upload_id) if !upload_id.is_empty() => Ok(Multipart {
                     key: key.clone(),
                     upload_id,
@@ -335,7 +337,7 @@ impl S3Store {
             let sent = self.send(request, &sha).await;
             let answer = sent.map_err(meaning::of_unread)?;
             // A 200 may carry an error: S3 begins to answer before it knows.
-            match meaning::xml_text(&answer.body, "ETag") {
+            match document::result(&answer.body, "ETag") {
                 Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), answer.version())),
                 _ => Err(meaning::of_unread(meaning::of_answer(200, &answer.body))),
             }

@@ -20,7 +20,7 @@ use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::Connector;
-use super::meaning;
+use super::document;
 use super::silence::Silence;
 use crate::store::VersionId;
 
@@ -136,9 +136,8 @@ async fn answer(
 /// end inside an element, and takes the worker's thread along. What explains a failure and cannot
 /// be read is left out; the status says enough.
 fn well_formed(mut document: Document) -> Result<Document, HttpDispatchError> {
-    // S3 keeps a slow answer alive with white space, which no XML parser takes at the beginning.
     let body = document.body.trim_ascii_start();
-    if !body.is_empty() && !meaning::is_well_formed(body) {
+    if !body.is_empty() && !document::is_well_formed(body) {
         if document.status.is_success() {
             let text = format!("{CORRUPT}the answer is no XML document");
             return Err(HttpDispatchError::new(text));
@@ -218,15 +217,24 @@ async fn send(
 /// Reads an answer to its end.
 async fn read(response: Response<InBody>) -> Result<Document, HttpDispatchError> {
     let (parts, mut body) = response.into_parts();
-    // Most come in one piece, or are empty.
-    let mut pieces = Vec::new();
+    // Most come in one piece, or are empty. Others are copied, as a piece of one byte may keep a
+    // whole read buffer.
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
     while let Some(piece) = body.try_next().await? {
-        pieces.push(piece);
+        if first.is_empty() {
+            first = piece;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.extend_from_slice(&first);
+        }
+        whole.extend_from_slice(&piece);
     }
-    let body = match pieces.len() {
-        0 => Bytes::new(),
-        1 => pieces.swap_remove(0),
-        _ => pieces.concat().into(),
+    let body = if whole.is_empty() {
+        first
+    } else {
+        whole.into()
     };
     Ok(Document {
         status: parts.status,

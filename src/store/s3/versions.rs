@@ -2,9 +2,9 @@
 //! delete markers in two lists and so loses their order: S3's times have whole seconds only.
 
 use rusoto_core::signature::SignedRequest;
-use xml::reader::{EventReader, XmlEvent};
+use xml::reader::XmlEvent;
 
-use super::{S3Store, decode_listed, of_read, parse_rfc3339, sign, unquote};
+use super::{S3Store, decode_listed, document, of_read, parse_rfc3339, sign, unquote};
 use crate::store::{
     Attributes, MAX_VERSIONS, ObjectKey, ObjectMeta, StoreError, StoreResult, Version, VersionId,
     Versions,
@@ -126,9 +126,9 @@ impl Entry {
 fn parse(document: &[u8]) -> StoreResult<Page> {
     let mut page = Page::default();
     let mut path: Vec<String> = Vec::new();
-    for event in EventReader::new(document) {
-        let event = event.map_err(|error| StoreError::Corrupt(error.into()))?;
-        match event {
+    let mut ended = false;
+    for event in document::events(document) {
+        match event? {
             XmlEvent::StartElement { name, .. } => {
                 if path.len() == 1 && matches!(&*name.local_name, "Version" | "DeleteMarker") {
                     page.entries.push(Entry {
@@ -155,12 +155,13 @@ fn parse(document: &[u8]) -> StoreResult<Page> {
             XmlEvent::EndElement { name } => {
                 path.pop();
                 // Only a document that has come to its end is one.
-                if path.is_empty() && name.local_name == "ListVersionsResult" {
-                    return Ok(page);
-                }
+                ended = path.is_empty() && name.local_name == "ListVersionsResult";
             }
             _ => {}
         }
+    }
+    if ended {
+        return Ok(page);
     }
     Err(StoreError::Corrupt(
         "S3 answered a listing of versions with something else".into(),
