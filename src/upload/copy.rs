@@ -45,7 +45,7 @@ impl Engine {
             length: Length::Exactly(source.size),
             stop,
         };
-        self.check_condition(&upload).await?;
+        self.check_condition(upload.key, upload.condition).await?;
         let create = self
             .store
             .begin_copy(from, source, to, &attributes, part_size);

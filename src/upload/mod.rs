@@ -123,7 +123,7 @@ impl Engine {
         if matches!(upload.length, Length::Exactly(length) if length > limit) {
             return Err(Error::TooLarge { limit });
         }
-        self.check_condition(upload).await?;
+        self.check_condition(upload.key, upload.condition).await?;
         let attributes = Attributes {
             nonce: Some(nonce()?),
             ..upload.attributes.clone()
@@ -147,16 +147,16 @@ impl Engine {
 
     /// A condition that is known to fail is refused before the body is read. The store checks it
     /// again when the object becomes visible.
-    async fn check_condition(&self, upload: &Upload<'_>) -> Result<(), Error> {
-        if *upload.condition == Condition::None {
+    async fn check_condition(&self, key: &ObjectKey, condition: &Condition) -> Result<(), Error> {
+        if *condition == Condition::None {
             return Ok(());
         }
-        let current = match self.store.head(upload.key, None).await {
+        let current = match self.store.head(key, None).await {
             Ok(meta) => Some(meta.etag),
             Err(StoreError::NotFound) => None,
             Err(error) => return Err(error.into()),
         };
-        if upload.condition.holds(current.as_deref()) {
+        if condition.holds(current.as_deref()) {
             Ok(())
         } else {
             Err(Error::PreconditionFailed)

@@ -32,6 +32,7 @@ async fn begin(engine: &Engine, name: &str) -> UploadId {
         attributes: Attributes::default(),
         length: None,
         metadata: None,
+        if_absent: false,
     };
     engine.begin(new).await.unwrap().0
 }

@@ -52,7 +52,7 @@ fn what_is_wrong_with_a_request_is_told() {
             "invalid_metadata",
         ),
         (
-            vec![TUS, name, ("Upload-Length", "1"), ("If-None-Match", "*")],
+            vec![TUS, name, ("Upload-Length", "1"), ("If-Match", "\"x\"")],
             400,
             "invalid_condition",
         ),

@@ -8,7 +8,7 @@ use super::talk::{
     offset, patch, patch_with,
 };
 use crate::support::place::{PART, Place, STORES};
-use crate::support::{Noise, Server, server::On};
+use crate::support::{Client, Noise, Server, refused, server::On};
 
 #[test]
 fn options_tell_what_the_server_can_do() {
@@ -378,6 +378,46 @@ fn a_length_that_the_request_itself_contradicts_is_not_noted() {
         assert_stored(&server, "contradicted", b"abcdef");
         // What comes after the end is refused, and not dropped.
         assert_eq!(patch(&mut client, &upload, 6, b"more").status, 400);
+    }
+}
+
+#[test]
+fn an_upload_for_a_free_name_never_takes_one_that_is_taken() {
+    for on in STORES {
+        let place = Place::new(on);
+        let server = place.serve(&[]);
+        let mut client = server.client();
+        for size in [9, PART + 9, 0] {
+            let name = format!("free-{size}");
+            let metadata = metadata(&[("filename", &name)]);
+            let length = size.to_string();
+            let headers = [
+                TUS,
+                ("Upload-Length", length.as_str()),
+                ("Upload-Metadata", metadata.as_str()),
+                ("If-None-Match", "*"),
+            ];
+            let begin = |client: &mut Client| client.request("POST", "/uploads", &headers, b"");
+            let data = Noise::bytes(7, size);
+            // Both begin while it is free.
+            let (first, second) = (begin(&mut client), begin(&mut client));
+            assert_eq!(first.status, 201, "{on:?} {first:?}");
+            if size > 0 {
+                assert_eq!(second.status, 201, "{on:?} {second:?}");
+                let first = first.header("location").unwrap();
+                let second = second.header("location").unwrap();
+                assert_eq!(patch(&mut client, first, 0, &data).status, 204);
+                let late = patch(&mut server.client(), second, 0, &vec![0; data.len()]);
+                refused(&late, 412, "precondition_failed");
+                let given_up = client.request("DELETE", second, &[TUS], b"");
+                assert_eq!(given_up.status, 204, "{given_up:?}");
+            } else {
+                refused(&second, 412, "precondition_failed");
+            }
+            assert_stored(&server, &name, &data);
+            refused(&begin(&mut client), 412, "precondition_failed");
+        }
+        place.assert_nothing_left("free names");
     }
 }
 

@@ -206,6 +206,7 @@ async fn a_storage_class_is_for_the_users_objects_and_not_for_ours() {
         attributes: Attributes::default(),
         length: Some(5),
         metadata: None,
+        if_absent: false,
     };
     assert!(engine.begin(new).await.is_err(), "the script ends here");
     let seen = fake.seen();

@@ -46,7 +46,7 @@ pub(super) async fn create(
     if complete {
         return whole(app, parts, &key, body, named).await;
     }
-    check_creation(fields)?;
+    let if_absent = check_creation(fields)?;
     if body.length.zip(named).is_some_and(|(body, all)| body > all) {
         return Err(Error::InconsistentLength);
     }
@@ -56,6 +56,7 @@ pub(super) async fn create(
         attributes,
         length: named.filter(|&length| length > 0),
         metadata: None,
+        if_absent,
     };
     let (id, found) = app.engine.begin(new).await?;
     let Found::Open(open) = found else {

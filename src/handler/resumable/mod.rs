@@ -15,10 +15,12 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue}
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
+use super::conditions;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::{Error, Limit};
 use crate::route::Route;
+use crate::store::Condition;
 use crate::upload::resume::{ALGORITHMS, Checksum, Finish, Guard, Open, Piece, Progress, UploadId};
 use crate::upload::{Expected, RequestBody, Source};
 
@@ -260,19 +262,19 @@ async fn give_up(app: &App, id: &UploadId) {
     }
 }
 
-/// Refuses what would be ignored: the object is stored when the last request ends, and neither a
-/// condition nor a digest of the whole is kept until then.
-fn check_creation(headers: &HeaderMap) -> Result<(), Error> {
+/// Whether the object is to be made only where there is none (`If-None-Match: *`). Refuses what would
+/// be ignored: the object is stored when the last request ends, and neither another condition nor a
+/// digest of the whole is kept until then.
+fn check_creation(headers: &HeaderMap) -> Result<bool, Error> {
     check_digest(headers)?;
-    for name in ["if-match", "if-none-match"] {
-        if headers.contains_key(name) {
-            return Err(Error::invalid(
-                "invalid_condition",
-                "A resumable upload takes no condition.",
-            ));
-        }
+    match conditions::of_write(headers)? {
+        Condition::None => Ok(false),
+        Condition::IfAbsent => Ok(true),
+        Condition::IfMatch(_) => Err(Error::invalid(
+            "invalid_condition",
+            "The only condition that a resumable upload takes is If-None-Match: *.",
+        )),
     }
-    Ok(())
 }
 
 fn check_digest(headers: &HeaderMap) -> Result<(), Error> {

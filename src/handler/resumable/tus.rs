@@ -36,13 +36,13 @@ pub(super) async fn create(
     body: Arrival,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    check_creation(fields)?;
+    let if_absent = check_creation(fields)?;
     let length = length(fields)?;
     let has_body = body.length != Some(0);
     if has_body {
         check_type(fields, OFFSET_STREAM)?;
     }
-    let new = describe(app, parts, length)?;
+    let new = describe(app, parts, length, if_absent)?;
     let checksum = checksum(fields)?;
     if body
         .length
@@ -203,7 +203,7 @@ fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
 }
 
 /// The object that the creation describes.
-fn describe(app: &App, parts: &Parts, length: Option<u64>) -> Result<New, Error> {
+fn describe(app: &App, parts: &Parts, length: Option<u64>, if_absent: bool) -> Result<New, Error> {
     let raw = match parts.headers.get(UPLOAD_METADATA) {
         None => None,
         Some(_) => Some(
@@ -247,6 +247,7 @@ fn describe(app: &App, parts: &Parts, length: Option<u64>) -> Result<New, Error>
         },
         length,
         metadata: raw.map(str::to_owned),
+        if_absent,
     })
 }
 

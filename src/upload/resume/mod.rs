@@ -80,6 +80,8 @@ pub struct New {
     pub length: Option<u64>,
     /// tus: `Upload-Metadata` as it came, to be given back.
     pub metadata: Option<String>,
+    /// Whether it is to be made only where nothing has its key.
+    pub if_absent: bool,
 }
 
 /// Where an upload is.
@@ -191,8 +193,17 @@ impl Engine {
     }
 
     /// Begins an upload. One of no bytes is complete at once.
+    ///
+    /// Fails with [`Error::PreconditionFailed`] when its key must be free and is not: then no byte
+    /// is sent in vain. What comes under that key meanwhile the store finds at the end.
     pub async fn begin(&self, new: New) -> Result<(UploadId, Found), Error> {
         self.check_size(new.length)?;
+        let condition = if new.if_absent {
+            Condition::IfAbsent
+        } else {
+            Condition::None
+        };
+        self.check_condition(&new.key, &condition).await?;
         let mut id = UploadId {
             key: new.key,
             store_id: String::new(),
@@ -206,7 +217,7 @@ impl Engine {
             ..new.attributes
         };
         if new.length == Some(0) {
-            let meta = self.put_empty(&id, &attributes).await?;
+            let meta = self.put_empty(&id, &attributes, &condition).await?;
             return Ok((id, Found::Done(Box::new(meta))));
         }
         let multipart = self
@@ -220,6 +231,7 @@ impl Engine {
             length: new.length,
             expires: state::expires(self.config.expiry),
             metadata: new.metadata,
+            if_absent: new.if_absent,
             attributes,
         };
         let kept = async {
@@ -318,11 +330,12 @@ impl Engine {
             nonce: Some(open.id.nonce_text()),
             ..open.state().attributes.clone()
         };
+        let condition = open.state().condition();
         let meta = if parts.is_empty() {
             // No list of parts may be empty. It may be there already: another writer may have come
             // since whoever made it did not live to clean up.
             let meta = match self.object_of(&open.id).await {
-                Err(Error::NotFound) => self.put_empty(&open.id, &attributes).await?,
+                Err(Error::NotFound) => self.put_empty(&open.id, &attributes, &condition).await?,
                 found => found?,
             };
             if let Err(error) = self.store.abort_multipart(&open.multipart).await {
@@ -331,13 +344,13 @@ impl Engine {
             }
             meta
         } else {
-            match self.complete_parts(open, parts).await {
+            match self.complete_parts(open, parts, &condition).await {
                 Ok(meta) => meta,
                 Err(error) => {
                     let upload = Upload {
                         key: &open.id.key,
                         attributes: &attributes,
-                        condition: &Condition::None,
+                        condition: &condition,
                         length: Length::AtMost(open.length()),
                         stop: &CancellationToken::new(),
                     };
@@ -351,14 +364,19 @@ impl Engine {
 
     /// Where another request stored a part again, its bytes are the same and its ETag is not: so
     /// the list is read anew, or of two such requests each could refuse the other.
-    async fn complete_parts(&self, open: &Open, parts: &[Part]) -> StoreResult<ObjectMeta> {
+    async fn complete_parts(
+        &self,
+        open: &Open,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
         let mut listed = Vec::new();
         let mut tries = 1;
         loop {
             let parts = if listed.is_empty() { parts } else { &listed };
             let completed = self
                 .store
-                .complete_multipart(&open.multipart, parts, &Condition::None)
+                .complete_multipart(&open.multipart, parts, condition)
                 .await;
             let refused = matches!(completed, Err(StoreError::Conflict(_)));
             if !refused || tries == COMPLETIONS {
@@ -378,10 +396,11 @@ impl Engine {
         &self,
         id: &UploadId,
         attributes: &Attributes,
+        condition: &Condition,
     ) -> Result<ObjectMeta, StoreError> {
         let nothing = Payload::Gathered(Vec::new());
         self.store
-            .put(&id.key, attributes, &Condition::None, nothing)
+            .put(&id.key, attributes, condition, nothing)
             .await
     }
 

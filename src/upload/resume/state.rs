@@ -42,12 +42,24 @@ pub struct State {
     /// tus: `Upload-Metadata` as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<String>,
+    /// Whether it is to be made only where nothing has its key then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) if_absent: bool,
     /// For an upload that turns out to be empty: it cannot be made of parts.
     #[serde(default)]
     pub(super) attributes: Attributes,
 }
 
 impl State {
+    /// The condition under which it becomes an object.
+    pub(super) fn condition(&self) -> Condition {
+        if self.if_absent {
+            Condition::IfAbsent
+        } else {
+            Condition::None
+        }
+    }
+
     /// Whether the upload is given up.
     #[must_use]
     pub fn is_expired(&self) -> bool {
@@ -205,6 +217,7 @@ impl Plain {
             id: text,
             length: None,
             expires: expires(expiry.max(PLAIN_EXPIRY)),
+            if_absent: false,
             metadata: None,
             attributes: Attributes::default(),
         };

@@ -66,6 +66,7 @@ impl Bench {
             },
             length,
             metadata: Some("filename aw==".into()),
+            if_absent: false,
         };
         let (id, _) = self.engine.begin(new).await.unwrap();
         UploadId::decode(&id.encode(), &KeyRules::default()).unwrap()
