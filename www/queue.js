@@ -16,8 +16,8 @@ export const entries = new Map();
 // Bytes acknowledged since the page is open: what speed is measured by.
 export const moved = { bytes: 0 };
 
-const ready = [];
-let active = 0;
+const ready = new Set();
+const running = new Set();
 let searching = false;
 let tell = () => {};
 let serial = Date.now();
@@ -45,7 +45,7 @@ function set(entry, state, note = '', advice = '') {
 
 function wait(entry) {
   set(entry, 'waiting');
-  ready.push(entry);
+  ready.add(entry);
 }
 
 const print = ({ name, size, modified }) => `${size} ${modified} ${name}`;
@@ -97,15 +97,20 @@ export function attach(entry, file) {
   return true;
 }
 
+// Files of one name go one after the other: the later one then sees that the name is taken.
+const taken = ({ key }) => [...running].some((entry) => entry.key === key);
+
 function next() {
-  while (active < AT_ONCE && !searching && ready.length > 0) {
-    const entry = ready.shift();
+  for (const entry of ready) {
+    if (running.size >= AT_ONCE || searching) return;
+    if (entry.state === 'waiting' && taken(entry)) continue;
+    ready.delete(entry);
     if (entry.state === 'waiting') run(entry);
   }
 }
 
 async function run(entry) {
-  active += 1;
+  running.add(entry);
   const stop = new AbortController();
   entry.stop = stop;
   set(entry, 'uploading');
@@ -124,7 +129,7 @@ async function run(entry) {
     // Who has stopped it has said what it is now.
     if (!stop.signal.aborted) fail(entry, error);
   }
-  active -= 1;
+  running.delete(entry);
   next();
 }
 

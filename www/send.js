@@ -141,6 +141,12 @@ async function resumable(entry, signal, acknowledge) {
     try {
       at = await offset(entry, signal);
       acknowledge(at, 0);
+      // The name was free when it began; while it stood still another may have taken it.
+      if (at < entry.size && !entry.replace && await exists(entry.key, signal)) {
+        if (!entry.both) throw new Exists();
+        giveUp(entry);
+        entry.url = null;
+      }
     } catch (error) {
       // Given up by the server meanwhile: from the beginning then.
       if (![404, 410].includes(error.status)) throw error;
