@@ -5,6 +5,7 @@
 // replace, both, tries}; `sent` is what the server has acknowledged.
 
 import { backoff, changed, passing, sleep } from './api.js';
+import { baseName } from './format.js';
 import { forget, left, save } from './saved.js';
 import { Exists, giveUp, send } from './send.js';
 
@@ -54,11 +55,16 @@ const print = ({ name, size, modified }) => `${size} ${modified} ${name}`;
 export function add(files, folder) {
   if (![...entries.values()].some(isBusy)) clear();
   const lost = [...entries.values()].filter((entry) => entry.state === 'needs-file');
-  const paths = new Map(lost.map((entry) => [print({ ...entry, name: entry.path }), entry]));
-  const names = new Map(lost.map((entry) => [print({ ...entry, name: entry.path.split('/').pop() }), entry]));
+  const paths = new Map(lost.map((entry) => [print({ ...entry, name: entry.folder + entry.path }), entry]));
+  // A file chosen by itself may be one of a folder that was lost, where it can be but one of them.
+  const names = new Map();
+  for (const entry of lost.filter((each) => each.folder === folder)) {
+    const name = print({ ...entry, name: baseName(entry.path) });
+    names.set(name, names.has(name) ? null : entry);
+  }
   for (const { path, file } of files) {
     const about = { size: file?.size ?? 0, modified: file?.lastModified ?? 0 };
-    const known = file && (paths.get(print({ ...about, name: path })) ?? names.get(print({ ...about, name: file.name })));
+    const known = file && (paths.get(print({ ...about, name: folder + path })) ?? names.get(print({ ...about, name: path })));
     if (known?.state === 'needs-file') {
       known.file = file;
       wait(known);
@@ -87,8 +93,10 @@ export async function recover() {
 
 // The file for an entry that has none; false where it is another.
 export function attach(entry, file) {
-  if (print({ ...entry, name: '' }) !== print({ size: file.size, modified: file.lastModified, name: '' })) {
-    set(entry, 'needs-file', 'That is not the same file: its size or date differs.', 'Choose the same file again to go on, or cancel this and add the new one.');
+  // The name as it was queued: what the system took for a part of a path is cut off (pick.js).
+  const name = file.name.split(/[\\/]/).pop();
+  if (print({ ...entry, name: baseName(entry.path) }) !== print({ size: file.size, modified: file.lastModified, name })) {
+    set(entry, 'needs-file', 'That is not the same file: its name, size or date differs.', 'Choose the same file again to go on, or cancel this and add the new one.');
     return false;
   }
   entry.file = file;

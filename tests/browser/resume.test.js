@@ -2,6 +2,7 @@
 // network that is gone for a while.
 
 import assert from 'node:assert/strict';
+import { utimes } from 'node:fs/promises';
 
 import { flow } from './support/flow.js';
 import { throttle } from './support/gestures.js';
@@ -151,4 +152,66 @@ flow('a second window does not take the uploads of the first', { wire: true, tol
   await portal.uploadIs('big.bin', 'stored');
   // It hears of it all the same.
   await second.shows(['big.bin']);
+});
+
+// Files of one name, size and date, as copies and fresh checkouts are.
+async function alike(folder, ...names) {
+  const paths = [];
+  for (const name of names) {
+    const path = await folder.file(name, name);
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    paths.push(path);
+  }
+  return paths;
+}
+
+// Chooses, and leaves the page before the answer for `key` has come.
+async function leaveAmid({ page, portal }, key, choose) {
+  await page.route(`**/files/${key}`, () => {});
+  await choose();
+  await portal.uploadIs(key, 'uploading');
+  await portal.button('Pause all').click();
+  await portal.uploadIs(key, 'paused');
+  await page.reload();
+  await portal.uploadIs(key, 'needs-file');
+  await page.unroute(`**/files/${key}`);
+}
+
+flow('a folder chosen again after a reload brings each file to its own place', { tolerates }, async (world) => {
+  const { portal, folder, api } = world;
+  await alike(folder, 'proj/a/x.txt', 'proj/b/x.txt');
+  const choose = () => portal.chooseFolder(`${folder.path}/proj`);
+  await leaveAmid(world, 'proj/b/x.txt', choose);
+  await until('the other is stored', async () => (await api.keys()).includes('proj/a/x.txt'));
+  await choose();
+  await portal.uploadIs('proj/b/x.txt', 'stored');
+  await portal.dialog('This name exists already').getByRole('button', { name: 'Skip' }).click();
+  assert.equal(await api.text('proj/a/x.txt'), 'proj/a/x.txt');
+  assert.equal(await api.text('proj/b/x.txt'), 'proj/b/x.txt');
+});
+
+flow('a file chosen in another folder after a reload goes to that folder', { at: '#/one/', tolerates }, async (world) => {
+  const { page, portal, folder, api, origin } = world;
+  const [path] = await alike(folder, 'x.txt');
+  await leaveAmid(world, 'one/x.txt', () => portal.choose(path));
+  await page.goto(`${origin}/#/two/`);
+  await portal.says(page.locator('#target'), 'two/');
+  await portal.choose(path);
+  await portal.uploadIs('two/x.txt', 'stored');
+  await portal.uploadIs('one/x.txt', 'needs-file');
+  assert.deepEqual(await api.keys(), ['two/x.txt']);
+});
+
+flow('a file of another name is not taken for one that was lost', { tolerates }, async (world) => {
+  const { page, portal, folder, api } = world;
+  const [first, other] = await alike(folder, 'x.txt', 'y.txt');
+  await leaveAmid(world, 'x.txt', () => portal.choose(first));
+  for (const [path, state] of [[other, 'needs-file'], [first, 'stored']]) {
+    const chooser = page.waitForEvent('filechooser');
+    await portal.uploadButton('Choose file', 'x.txt').click();
+    await (await chooser).setFiles(path);
+    if (state === 'needs-file') await portal.says(portal.upload('x.txt'), 'not the same file');
+    await portal.uploadIs('x.txt', state);
+  }
+  assert.equal(await api.text('x.txt'), 'x.txt');
 });
