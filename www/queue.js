@@ -1,7 +1,7 @@
 // The queue of uploads: its entries and their states, three at once, and what happens when the
 // network or the server fails. How bytes go is send.js's, how it looks is uploads.js's.
 //
-// An entry: {id, key, path, folder, size, modified, type, file, state, sent, url, note, advice,
+// An entry: {id, batch, key, path, folder, size, modified, type, file, state, sent, url, note, advice,
 // replace, both, tries}; `sent` is what the server has acknowledged.
 
 import { backoff, changed, passing, sleep } from './api.js';
@@ -52,7 +52,8 @@ function wait(entry) {
 const print = ({ name, size, modified }) => `${size} ${modified} ${name}`;
 
 // Queues files, [{path, file}], below a folder. One that an earlier page has left is gone on with.
-export function add(files, folder) {
+// `batch` is the same for all that came with one gesture.
+export function add(files, folder, batch) {
   if (![...entries.values()].some(isBusy)) clear();
   const lost = [...entries.values()].filter((entry) => entry.state === 'needs-file');
   const paths = new Map(lost.map((entry) => [print({ ...entry, name: entry.folder + entry.path }), entry]));
@@ -66,13 +67,13 @@ export function add(files, folder) {
     const about = { size: file?.size ?? 0, modified: file?.lastModified ?? 0 };
     const known = file && (paths.get(print({ ...about, name: folder + path })) ?? names.get(print({ ...about, name: path })));
     if (known?.state === 'needs-file') {
-      known.file = file;
+      Object.assign(known, { file, batch });
       wait(known);
       continue;
     }
     serial += 1;
     const entry = {
-      id: serial, key: folder + path, path, folder, ...about, type: file?.type ?? '', file, sent: 0, url: null, tries: 0, replace: false, both: false,
+      id: serial, batch, key: folder + path, path, folder, ...about, type: file?.type ?? '', file, sent: 0, url: null, tries: 0, replace: false, both: false,
     };
     entries.set(entry.id, entry);
     if (file) wait(entry);

@@ -123,7 +123,25 @@ flow('an upload that goes on asks when its name was taken while it stood still',
   proxy.rate = Infinity;
   await portal.uploadButton('Resume', 'big.bin').click();
   await portal.dialog('This name exists already').getByRole('button', { name: 'Keep both' }).click();
-  await portal.shows(['big (2).bin', 'big.bin']);
+  await portal.shows(['big (2).bin']);
   assert.equal(await api.text('big.bin'), 'of somebody else');
   assert.equal((await api.get('big (2).bin', { keep: false })).sha256, big.sha256);
+});
+
+flow('what is answered for all is not for what is added later', {
+  seed: (api) => api.seed(['g/a.txt', 'h/b.txt'], 'old'), at: '#/g/', tolerates,
+}, async ({ page, portal, folder, api, origin }) => {
+  // Keeps the queue at work.
+  await page.route('**/files/g/slow.txt', () => {});
+  await portal.choose([await folder.file('slow.txt', 'slow'), await folder.file('a.txt', 'new')]);
+  const dialog = portal.dialog('This name exists already');
+  await dialog.getByLabel('Do this for all').check();
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await portal.uploadIs('g/a.txt', 'stored');
+  await page.goto(`${origin}/#/h/`);
+  await portal.shows(['h/b.txt']);
+  await portal.choose(await folder.file('b.txt', 'new'));
+  await dialog.getByRole('button', { name: 'Skip' }).click();
+  await portal.uploadIs('h/b.txt', 'skipped');
+  assert.equal(await api.text('h/b.txt'), 'old');
 });
