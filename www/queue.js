@@ -6,7 +6,7 @@
 
 import { backoff, changed, passing, sleep } from './api.js';
 import { baseName } from './format.js';
-import { forget, left, save } from './saved.js';
+import { forget, left, onOwner, save } from './saved.js';
 import { Exists, giveUp, send } from './send.js';
 
 const AT_ONCE = 3;
@@ -91,6 +91,14 @@ export async function recover() {
     set(entries.get(entry.id), 'needs-file', 'Not finished when the page was left.', 'Choose the same file again to go on.');
   }
 }
+
+// A page that answered too late still has them, and keeps them.
+onOwner((owner) => {
+  for (const entry of entries.values()) {
+    if (entry.tab === owner && entry.state === 'needs-file') entries.delete(entry.id);
+  }
+  tell(null);
+});
 
 // The file for an entry that has none; false where it is another.
 export function attach(entry, file) {

@@ -215,3 +215,29 @@ flow('a file of another name is not taken for one that was lost', { tolerates },
   }
   assert.equal(await api.text('x.txt'), 'x.txt');
 });
+
+for (const locks of [true, false]) {
+  flow(`a window that is busy keeps its uploads when a second one opens, ${locks ? 'by its lock' : 'where there are no locks'}`, {
+    wire: true, tolerates, at: false, stores: ['local'],
+  }, async ({ portal, page, folder, proxy, context, origin, watch, api }) => {
+    if (!locks) await context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+    await portal.open();
+    proxy.rate = 4 * MB;
+    const big = await folder.big('big.bin', 20 * MB);
+    await portal.choose(big.path);
+    await portal.acknowledgedOver('big.bin', 0);
+    const other = await context.newPage();
+    watch(other);
+    const busy = page.evaluate(() => {
+      const end = performance.now() + 2500;
+      while (performance.now() < end);
+    });
+    const second = new Portal(other, origin);
+    await second.open();
+    await busy;
+    await portal.uploadIs('big.bin', 'stored', 30_000);
+    await second.shows(['big.bin']);
+    assert.equal(await second.queue.locator('li').count(), 0);
+    assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+  });
+}
