@@ -73,9 +73,9 @@ async function same(entry, signal) {
 
 const stored = (entry) => ({ key: entry.key, size: entry.size, last_modified: new Date().toISOString() });
 
-// a.txt, a (2).txt, a (3).txt: the next that may be free.
+// a.txt, a (2).txt, a (3).txt: the next that may be free. A longer number is a year, say.
 function nextName(key) {
-  const [, path, stem, , number, end] = /^(.*\/)?(.+?)( \((\d+)\))?(\.[^./]*)?$/s.exec(key);
+  const [, path, stem, , number, end] = /^(.*\/)?(.+?)( \((\d{1,2})\))?(\.[^./]*)?$/s.exec(key);
   return `${path ?? ''}${stem} (${Number(number ?? 1) + 1})${end ?? ''}`;
 }
 

@@ -145,3 +145,9 @@ flow('what is answered for all is not for what is added later', {
   await portal.uploadIs('h/b.txt', 'skipped');
   assert.equal(await api.text('h/b.txt'), 'old');
 });
+
+flow('a year in a name is not counted on', { seed: (api) => api.put('Report (2025).pdf', 'old'), tolerates }, async (world) => {
+  const dialog = await choose(world, ['Report (2025).pdf']);
+  await dialog.getByRole('button', { name: 'Keep both' }).click();
+  await world.portal.shows(['Report (2025) (2).pdf', 'Report (2025).pdf']);
+});
