@@ -4,7 +4,7 @@
 
 // Pages of one server at other paths have queues of their own.
 const NAME = `cloud-portfolio${new URL('.', document.baseURI).pathname}`;
-const FIELDS = ['id', 'key', 'path', 'folder', 'size', 'modified', 'type', 'url', 'sent', 'replace', 'both'];
+const FIELDS = ['id', 'key', 'path', 'folder', 'size', 'modified', 'type', 'url', 'sent', 'replace', 'both', 'unsure'];
 // Other pages that are open have this long to say that they live. One that is busy says so late:
 // where there are locks the browser knows who lives; without, it is waited for longer.
 const ANSWER_MS = navigator.locks ? 250 : 3000;

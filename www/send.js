@@ -96,9 +96,16 @@ async function put(entry, signal) {
     }
     try {
       const headers = entry.replace ? {} : { 'If-None-Match': '*' };
-      return JSON.parse((await request('PUT', link(entry.key), headers, entry.file, signal)).text);
+      const { text } = await request('PUT', link(entry.key), headers, entry.file, signal);
+      try {
+        return JSON.parse(text);
+      } catch {
+        // It is stored all the same, whoever has written the answer anew.
+        return stored(entry);
+      }
     } catch (error) {
-      if (error.status === 0) entry.unsure = true;
+      // Lost, or stopped by us: it may have come through.
+      if (!error.status) entry.unsure = true;
       if (error.status !== 412) throw error;
       if (entry.unsure && await same(entry, signal)) return stored(entry);
       if (!entry.both) throw new Exists();

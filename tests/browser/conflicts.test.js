@@ -151,3 +151,19 @@ flow('a year in a name is not counted on', { seed: (api) => api.put('Report (202
   await dialog.getByRole('button', { name: 'Keep both' }).click();
   await world.portal.shows(['Report (2025) (2).pdf', 'Report (2025).pdf']);
 });
+
+flow('a file that was paused after its bytes had come is not in conflict with itself', { tolerates }, async ({ page, portal, folder, api }) => {
+  // It is stored, and the answer never comes.
+  await page.route('**/files/a.txt', async (route) => {
+    if (route.request().method() === 'PUT') await route.fetch();
+    else await route.fallback();
+  });
+  await portal.choose(await folder.file('a.txt'));
+  await until('it is stored', async () => await api.text('a.txt') === 'a.txt');
+  await portal.uploadButton('Pause', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'paused');
+  await page.unroute('**/files/a.txt');
+  await portal.uploadButton('Resume', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'stored');
+  assert.deepEqual(await api.keys(), ['a.txt']);
+});
