@@ -155,6 +155,7 @@ export async function load({ on = false, quiet = false } = {}) {
     loading = null;
     take([...prefixes.map(asFolder), ...files.filter((file) => file.key !== prefix).map(asFile)]);
     draw(fresh);
+    apply();
   } catch (error) {
     if (loading !== mine) return;
     loading = null;
@@ -312,11 +313,13 @@ addEventListener('changed', ({ detail: { gone, came } }) => {
 });
 
 function apply() {
+  // A list on its way may be older than the news: they come after it.
+  if (loading) return;
   const start = prefix + filter.value;
   const items = new Map();
   for (const object of news.came.values()) {
     if (!object.key.startsWith(start) || object.key === prefix) continue;
-    const slash = object.key.indexOf('/', prefix.length);
+    const slash = object.key.indexOf('/', start.length);
     const item = slash < 0 ? asFile(object) : asFolder(object.key.slice(0, slash + 1));
     items.set(item.key, item);
   }
