@@ -17,8 +17,9 @@ export function close() {
   dialog?.close();
 }
 
-// False where there is no such object. `closed` is called when the dialog is left.
-export async function open(key, closed) {
+// False where there is no such object. `closed` is called when the dialog is left. It does not open
+// where it is no longer `wanted` when the answer is there.
+export async function open(key, closed, wanted) {
   close();
   let fields;
   try {
@@ -27,6 +28,7 @@ export async function open(key, closed) {
   } catch (error) {
     fields = error;
   }
+  if (!wanted()) return true;
   const box = element('dialog', { id: 'details' });
   dialog = box;
   const heading = element('h2', { id: 'details-title', title: plain(key), ariaLabel: plain(baseName(key)) }, name(baseName(key)));

@@ -209,14 +209,17 @@ async function follow(first) {
   const { close, open } = await import('./details.js');
   if (key === to) {
     close();
-  } else if (!(byKey.has(key) || await exists(key)) || !await open(key, back)) {
-    await astray(key);
+  } else {
+    // People do not wait for it: what comes too late is not shown over where they are.
+    const wanted = () => addressed() === key;
+    if (!(byKey.has(key) || await exists(key)) || !await open(key, back, wanted)) await astray(key, wanted);
   }
 }
 
 // The address names no object: a folder without its slash, or what is no longer there.
-async function astray(key) {
+async function astray(key, wanted) {
   const [within, { toast }] = await Promise.all([list({ prefix: `${key}/`, limit: 1 }), import('./dialog.js')]);
+  if (!wanted()) return;
   if (within.files.length + within.prefixes.length > 0) {
     location.replace(address(`${key}/`));
   } else {
