@@ -126,10 +126,12 @@ export async function head(key, { parameters, signal } = {}) {
   }
 }
 
-// Newest first; none where the store keeps none, or never had the object.
+// Newest first; none where the store keeps none, or never had the object. `truncated` where there
+// are more than are told.
 export async function versions(key) {
   try {
-    return (await json(link(key, 'versions'))).versions;
+    const { versions: all, truncated } = await json(link(key, 'versions'));
+    return Object.assign(all, { truncated });
   } catch (error) {
     if (error.status === 404) return [];
     throw error;

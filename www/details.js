@@ -107,7 +107,8 @@ async function look(preview, key, fields) {
     preview.append(element('img', { alt: `Preview of ${named}`, onerror: failed, src: address }));
   } else if (family === 'audio' || family === 'video') {
     preview.append(element(family, { controls: true, preload: 'metadata', ariaLabel: named, onerror: failed, src: address }));
-  } else if (type.startsWith('application/pdf')) {
+  } else if (/^application\/pdf(;\s*charset=[\w-]+)?$/.test(type)) {
+    // With other parameters the server has it downloaded.
     if (!navigator.pdfViewerEnabled) return failed();
     preview.append(element('iframe', { title: `Preview of ${named}`, src: address }));
   } else if (TEXT.test(type) || NAMED_TEXT.test(key)) {
@@ -149,6 +150,7 @@ async function tellVersions(section, key) {
     return;
   }
   section.append(element('ul', { ariaLabel: 'Versions' }, ...all.map((version) => row(section, key, version))));
+  if (all.truncated) section.append(element('p', { className: 'hint', textContent: 'There are older versions than these.' }));
 }
 
 function row(section, key, { version_id: id, last_modified: modified, size: length, is_latest: latest, is_delete_marker: marker }) {
