@@ -75,11 +75,13 @@ async function long(doing, work) {
   }
 }
 
-// Whether the store keeps what is deleted: of a folder, its first file.
-async function keeps({ key, folder }) {
+// Whether the store keeps what is deleted: of a folder, its first file. What is `already` deleted is
+// noted by its marker.
+async function keeps({ key, folder }, already) {
   try {
     const first = folder ? (await list({ prefix: key, delimiter: '', limit: 1 })).files[0].key : key;
     const [newest] = await versions(first);
+    if (newest?.is_delete_marker) already.add(newest.version_id);
     return Boolean(newest?.version_id) && newest.version_id !== 'null';
   } catch {
     return false;
@@ -87,9 +89,9 @@ async function keeps({ key, folder }) {
 }
 
 // Where versioning was suspended, or began late, some are kept and some are not.
-async function keepsAll(items) {
+async function keepsAll(items, already) {
   const step = Math.ceil(items.length / SAMPLE);
-  const kept = await Promise.all(items.filter((_, at) => at % step === 0).map(keeps));
+  const kept = await Promise.all(items.filter((_, at) => at % step === 0).map((item) => keeps(item, already)));
   return kept.every(Boolean);
 }
 
@@ -107,7 +109,8 @@ export async function remove(items, back) {
 
 async function removeNow(items, back) {
   const folders = items.some((item) => item.folder);
-  const kept = await keepsAll(items);
+  const already = new Set();
+  const kept = await keepsAll(items, already);
   if (folders || !kept) {
     const text = [folders && 'Everything in the folder goes, in all folders within it.', !kept && 'This cannot be undone: the store keeps no versions.'];
     if (!await dialog.sure(`Delete ${what(items)}?`, text.filter(Boolean).join(' '))) return back();
@@ -133,20 +136,22 @@ async function removeNow(items, back) {
   back();
   const name = items.length === 1 && !folders ? short(items[0].key) : count(total, 'file');
   const rest = failed ? ` ${count(failed, 'file')} could not be deleted (${why}).` : '';
-  const markers = await markersOf(gone.slice(0, KNOWN));
-  const undo = [...markers.values()].some(Boolean);
-  dialog.toast(`${trouble}Deleted ${name}.${rest}`, undo ? { label: 'Undo', run: () => bringBack(gone, markers, total, back) } : null);
+  // Nobody waits for them to undo: only where it is not known whether there is anything to undo.
+  const markers = markersOf(gone.slice(0, KNOWN), already);
+  const undo = gone.length > 0 && (kept || [...(await markers).values()].some(Boolean));
+  const run = async () => bringBack(gone, await markers, total, back);
+  dialog.toast(`${trouble}Deleted ${name}.${rest}`, undo ? { label: 'Undo', run } : null);
 }
 
 // Whether a delete is what hides an object: a marker on a marker hides nothing.
 const hides = ([marker, before]) => Boolean(marker?.is_delete_marker && before && !before.is_delete_marker);
 
 // By key the marker that a delete has just made, or null where none brings anything back.
-async function markersOf(keys) {
+async function markersOf(keys, already) {
   const made = new Map();
   await atOnce(keys, async (key) => {
     const all = await versions(key).catch(() => []);
-    made.set(key, hides(all) ? all[0].version_id : null);
+    made.set(key, hides(all) && !already.has(all[0].version_id) ? all[0].version_id : null);
   });
   return made;
 }

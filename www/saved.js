@@ -23,7 +23,7 @@ channel.addEventListener('message', ({ data }) => {
 });
 // Held as long as the page is there.
 const lockOf = (owner) => `${NAME} ${owner}`;
-navigator.locks?.request(lockOf(tab), () => new Promise(() => {}));
+navigator.locks?.request(lockOf(tab), () => new Promise(() => {})).catch(() => {});
 
 // Calls back with the owner, as entries name it, of a page that turns out to be open.
 export function onOwner(callback) {

@@ -308,3 +308,25 @@ flow('undo leaves deleted what was deleted already', { seed }, async ({ portal, 
   await portal.says(portal.toast, 'deleted');
   assert.deepEqual(await api.keys(), ['a.txt', 'c.txt', 'd.txt', 'e.txt']);
 });
+
+flow('where not all that is selected is kept there is a question first', { seed }, async ({ portal, page, api }) => {
+  await page.route('**/files/d.txt?versions', (route) => route.fulfill({ json: { versions: [{ version_id: 'null', is_latest: true }] } }));
+  await portal.checkbox('b.txt').click();
+  await portal.checkbox('d.txt').click();
+  await portal.selection.getByRole('button', { name: 'Delete' }).click();
+  const dialog = portal.dialog(/^Delete/);
+  await portal.says(dialog, 'cannot be undone');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  assert.deepEqual(await api.keys(), FIVE);
+});
+
+flow('the question about a folder says when nothing of it is kept', { seed: (api) => api.put('in/a.txt') }, async ({ portal, page }) => {
+  await portal.act('in/', 'Delete');
+  const dialog = portal.dialog(/^Delete/);
+  await portal.says(dialog, 'Everything in the folder goes');
+  assert.doesNotMatch(await dialog.textContent(), /undone/);
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await page.route('**/files/in/a.txt?versions', (route) => route.fulfill({ json: { versions: [] } }));
+  await portal.act('in/', 'Delete');
+  await portal.says(dialog, 'cannot be undone');
+});
