@@ -1,13 +1,16 @@
 // What is done with objects that are there: downloaded, deleted and brought back, renamed, moved,
 // linked to and shared. Each takes items {key, folder} and `back`, which returns the focus.
 
-import { below, changed, link, move as moveOne, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
+import { below, changed, link, list, move as moveOne, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
 import * as dialog from './dialog.js';
 import { baseName, count, element, fullDate, number, plain } from './format.js';
 
-// Keys in one request, and keys that an Undo remembers.
+// Keys in one request, and keys that an Undo remembers: of so many also which marker is its own.
 const BATCH = 1000;
 const REMEMBERED = 10_000;
+const KNOWN = 100;
+// Items that are looked at for what the store keeps.
+const SAMPLE = 8;
 // Requests at once, where each is for one object.
 const AT_ONCE = 4;
 
@@ -72,21 +75,45 @@ async function long(doing, work) {
   }
 }
 
-// Whether the store keeps what is deleted.
-async function keeps(key) {
+// Whether the store keeps what is deleted: of a folder, its first file. What is `already` deleted is
+// noted by its marker.
+async function keeps({ key, folder }, already) {
   try {
-    const [newest] = await versions(key);
+    const first = folder ? (await list({ prefix: key, delimiter: '', limit: 1 })).files[0].key : key;
+    const [newest] = await versions(first);
+    if (newest?.is_delete_marker) already.add(newest.version_id);
     return Boolean(newest?.version_id) && newest.version_id !== 'null';
   } catch {
     return false;
   }
 }
 
+// Where versioning was suspended, or began late, some are kept and some are not.
+async function keepsAll(items, already) {
+  const step = Math.ceil(items.length / SAMPLE);
+  const kept = await Promise.all(items.filter((_, at) => at % step === 0).map((item) => keeps(item, already)));
+  return kept.every(Boolean);
+}
+
+// A second press while the first still works would be for the same rows.
+let removing = false;
 export async function remove(items, back) {
+  if (removing) return;
+  removing = true;
+  try {
+    await removeNow(items, back);
+  } finally {
+    removing = false;
+  }
+}
+
+async function removeNow(items, back) {
   const folders = items.some((item) => item.folder);
-  if (folders || !await keeps(items[0].key)) {
-    const text = folders ? 'Everything in the folder goes, in all folders within it.' : 'This cannot be undone: the store keeps no versions.';
-    if (!await dialog.sure(`Delete ${what(items)}?`, text)) return back();
+  const already = new Set();
+  const kept = await keepsAll(items, already);
+  if (folders || !kept) {
+    const text = [folders && 'Everything in the folder goes, in all folders within it.', !kept && 'This cannot be undone: the store keeps no versions.'];
+    if (!await dialog.sure(`Delete ${what(items)}?`, text.filter(Boolean).join(' '))) return back();
   }
   const gone = [];
   let total = 0;
@@ -109,47 +136,63 @@ export async function remove(items, back) {
   back();
   const name = items.length === 1 && !folders ? short(items[0].key) : count(total, 'file');
   const rest = failed ? ` ${count(failed, 'file')} could not be deleted (${why}).` : '';
-  const undo = gone.length > 0 && await keptMarker(gone[0]);
-  dialog.toast(`${trouble}Deleted ${name}.${rest}`, undo ? { label: 'Undo', run: () => bringBack(gone, total, back) } : null);
+  // Nobody waits for them to undo: only where it is not known whether there is anything to undo.
+  const markers = markersOf(gone.slice(0, KNOWN), already);
+  const undo = gone.length > 0 && (kept || [...(await markers).values()].some(Boolean));
+  const run = async () => bringBack(gone, await markers, total, back);
+  dialog.toast(`${trouble}Deleted ${name}.${rest}`, undo ? { label: 'Undo', run } : null);
 }
 
-async function keptMarker(key) {
-  try {
-    const [marker, before] = await versions(key);
-    return Boolean(marker?.is_delete_marker && before);
-  } catch {
-    return false;
-  }
+// Whether a delete is what hides an object: a marker on a marker hides nothing.
+const hides = ([marker, before]) => Boolean(marker?.is_delete_marker && before && !before.is_delete_marker);
+
+// By key the marker that a delete has just made, or null where none brings anything back.
+async function markersOf(keys, already) {
+  const made = new Map();
+  await atOnce(keys, async (key) => {
+    const all = await versions(key).catch(() => []);
+    made.set(key, hides(all) && !already.has(all[0].version_id) ? all[0].version_id : null);
+  });
+  return made;
 }
 
 // Takes the delete marker off: what was below it is current again, with its own date. Where
-// somebody has written meanwhile there is no marker on top, and what they wrote stays.
-async function bringBack(keys, total, back) {
+// somebody has written meanwhile there is no marker on top, and what they wrote stays; so does a
+// marker of somebody else's.
+async function bringBack(keys, markers, total, back) {
   let done = 0;
   let failed = 0;
   let anew = 0;
+  let other = 0;
   const trouble = await long('Bringing back', (signal, tell) => atOnce(keys, async (key) => {
     signal.throwIfAborted();
     if (done % 20 === 1) tell(done);
     try {
-      const [marker, before] = await versions(key);
+      const all = await versions(key);
+      const [marker, before] = all;
       if (!marker?.is_delete_marker) {
         anew += 1;
         if (marker) changed({ came: [marker] });
         return;
       }
+      if (!hides(all) || (markers.has(key) && markers.get(key) !== marker.version_id)) {
+        other += 1;
+        return;
+      }
       await removeOne(key, marker.version_id);
       done += 1;
-      if (before && !before.is_delete_marker) changed({ came: [before] });
+      changed({ came: [before] });
     } catch {
       failed += 1;
     }
   }));
   const missed = failed + total - keys.length;
-  const are = (value) => `${keys.length === 1 ? short(keys[0]) : count(value, 'file')} ${value === 1 ? 'is' : 'are'}`;
+  const those = (value) => (keys.length === 1 ? short(keys[0]) : count(value, 'file'));
+  const are = (value) => `${those(value)} ${value === 1 ? 'is' : 'are'}`;
   const parts = [];
   if (done > 0) parts.push(`${are(done)} back.`);
   if (anew > 0) parts.push(`${are(anew)} there anew already, and stays so.`.replace(/are (.*)stays/, 'are $1stay'));
+  if (other > 0) parts.push(`${those(other)} stayed deleted: somebody else deleted that too.`);
   if (missed > 0) parts.push(`${count(missed, 'file')} could not be brought back.`);
   dialog.toast(trouble + parts.join(' '));
   back();
@@ -213,8 +256,11 @@ async function moveAll(items, target, back) {
   let done = 0;
   let exist = 0;
   const failures = [];
+  const markers = [];
   const one = async (key, to, signal) => {
-    if (key === to) return;
+    // A folder's own marker is no file that has a name to be moved to: it goes when all else has.
+    if (key.endsWith('/')) markers.push(key);
+    if (key === to || key.endsWith('/')) return;
     try {
       const made = await moveOne(key, to, false, signal);
       done += 1;
@@ -234,7 +280,10 @@ async function moveAll(items, target, back) {
           return one(key, target(item.key) + (item.folder ? key.slice(item.key.length) : ''), signal);
         });
       }
-      if (item.folder && exist + failures.length === 0) changed({ gone: [item.key] });
+      if (item.folder && exist + failures.length === 0) {
+        if (markers.length > 0) await removeAll(markers.splice(0), signal);
+        changed({ gone: [item.key] });
+      }
     }
   });
   const rest = exist ? ` ${count(exist, 'name')} existed there already and stayed where they were.` : '';

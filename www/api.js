@@ -21,7 +21,8 @@ export function problem(status, field, text) {
   const about = { status, wait, id: field('X-Request-Id') };
   try {
     const { detail, title, code } = JSON.parse(text);
-    if (detail || title) return new Problem(detail || title, { ...about, code });
+    const words = detail || title;
+    if (words && typeof words === 'string') return new Problem(words.slice(0, 500), { ...about, code });
   } catch {
     // Not ours: a proxy's page, say.
   }
@@ -31,10 +32,10 @@ export function problem(status, field, text) {
 export const passing = (status) => [408, 423, 425, 429, 500, 502, 503, 504].includes(status);
 
 // Seconds before the next try: what the server asked for, or longer each time, and never all
-// clients at once.
+// clients at once. An hour is the most: a longer timer would end at once.
 export function backoff(tries, wait) {
   const most = Math.min(60, 2 ** tries);
-  return (wait ?? most / 2) + Math.random() * (most / 2);
+  return Math.min(wait ?? most / 2, 3600) + Math.random() * (most / 2);
 }
 
 export function sleep(seconds, signal) {
@@ -126,10 +127,12 @@ export async function head(key, { parameters, signal } = {}) {
   }
 }
 
-// Newest first; none where the store keeps none, or never had the object.
+// Newest first; none where the store keeps none, or never had the object. `truncated` where there
+// are more than are told.
 export async function versions(key) {
   try {
-    return (await json(link(key, 'versions'))).versions;
+    const { versions: all, truncated } = await json(link(key, 'versions'));
+    return Object.assign(all, { truncated });
   } catch (error) {
     if (error.status === 404) return [];
     throw error;

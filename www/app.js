@@ -16,5 +16,11 @@ function over(is) {
 start();
 
 const [{ watch }, { add, recover }] = await Promise.all([import('./pick.js'), import('./uploads.js')]);
-watch((files) => add(files, folder()), over);
+// Where files go is what was open when they were dropped, however long a folder of them takes to be
+// read; and what is answered for all of them is for what came with them.
+watch(() => {
+  const to = folder();
+  const batch = Symbol('batch');
+  return (files) => add(files, to, batch);
+}, over);
 recover();

@@ -17,8 +17,9 @@ export function close() {
   dialog?.close();
 }
 
-// False where there is no such object. `closed` is called when the dialog is left.
-export async function open(key, closed) {
+// False where there is no such object. `closed` is called when the dialog is left. It does not open
+// where it is no longer `wanted` when the answer is there.
+export async function open(key, closed, wanted) {
   close();
   let fields;
   try {
@@ -27,6 +28,7 @@ export async function open(key, closed) {
   } catch (error) {
     fields = error;
   }
+  if (!wanted()) return true;
   const box = element('dialog', { id: 'details' });
   dialog = box;
   const heading = element('h2', { id: 'details-title', title: plain(key), ariaLabel: plain(baseName(key)) }, name(baseName(key)));
@@ -105,7 +107,8 @@ async function look(preview, key, fields) {
     preview.append(element('img', { alt: `Preview of ${named}`, onerror: failed, src: address }));
   } else if (family === 'audio' || family === 'video') {
     preview.append(element(family, { controls: true, preload: 'metadata', ariaLabel: named, onerror: failed, src: address }));
-  } else if (type.startsWith('application/pdf')) {
+  } else if (/^application\/pdf(;\s*charset=[\w-]+)?$/.test(type)) {
+    // With other parameters the server has it downloaded.
     if (!navigator.pdfViewerEnabled) return failed();
     preview.append(element('iframe', { title: `Preview of ${named}`, src: address }));
   } else if (TEXT.test(type) || NAMED_TEXT.test(key)) {
@@ -147,6 +150,7 @@ async function tellVersions(section, key) {
     return;
   }
   section.append(element('ul', { ariaLabel: 'Versions' }, ...all.map((version) => row(section, key, version))));
+  if (all.truncated) section.append(element('p', { className: 'hint', textContent: 'There are older versions than these.' }));
 }
 
 function row(section, key, { version_id: id, last_modified: modified, size: length, is_latest: latest, is_delete_marker: marker }) {

@@ -155,6 +155,7 @@ export async function load({ on = false, quiet = false } = {}) {
     loading = null;
     take([...prefixes.map(asFolder), ...files.filter((file) => file.key !== prefix).map(asFile)]);
     draw(fresh);
+    apply();
   } catch (error) {
     if (loading !== mine) return;
     loading = null;
@@ -208,14 +209,17 @@ async function follow(first) {
   const { close, open } = await import('./details.js');
   if (key === to) {
     close();
-  } else if (!(byKey.has(key) || await exists(key)) || !await open(key, back)) {
-    await astray(key);
+  } else {
+    // People do not wait for it: what comes too late is not shown over where they are.
+    const wanted = () => addressed() === key;
+    if (!(byKey.has(key) || await exists(key)) || !await open(key, back, wanted)) await astray(key, wanted);
   }
 }
 
 // The address names no object: a folder without its slash, or what is no longer there.
-async function astray(key) {
+async function astray(key, wanted) {
   const [within, { toast }] = await Promise.all([list({ prefix: `${key}/`, limit: 1 }), import('./dialog.js')]);
+  if (!wanted()) return;
   if (within.files.length + within.prefixes.length > 0) {
     location.replace(address(`${key}/`));
   } else {
@@ -312,11 +316,13 @@ addEventListener('changed', ({ detail: { gone, came } }) => {
 });
 
 function apply() {
+  // A list on its way may be older than the news: they come after it.
+  if (loading) return;
   const start = prefix + filter.value;
   const items = new Map();
   for (const object of news.came.values()) {
     if (!object.key.startsWith(start) || object.key === prefix) continue;
-    const slash = object.key.indexOf('/', prefix.length);
+    const slash = object.key.indexOf('/', start.length);
     const item = slash < 0 ? asFile(object) : asFolder(object.key.slice(0, slash + 1));
     items.set(item.key, item);
   }

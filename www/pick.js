@@ -60,11 +60,12 @@ function pasted(file) {
 
 const holdsFiles = (event) => event.dataTransfer?.types.includes('Files');
 
-// Calls `add` with what is chosen, dropped or pasted; `over` when files are held over the page.
-export function watch(add, over) {
+// Calls `begin` whenever something is chosen, dropped or pasted, and what it gives with the files;
+// `over` when files are held over the page.
+export function watch(begin, over) {
   for (const input of document.querySelectorAll('#file, #folder')) {
     input.addEventListener('change', () => {
-      if (input.files.length > 0) add([...input.files].map(named));
+      if (input.files.length > 0) begin()([...input.files].map(named));
       // So that the same file can be chosen again.
       input.value = '';
     });
@@ -84,13 +85,13 @@ export function watch(add, over) {
     if (!holdsFiles(event)) return;
     event.preventDefault();
     over(false);
-    dropped(event.dataTransfer, add);
+    dropped(event.dataTransfer, begin());
   });
   addEventListener('paste', (event) => {
     const files = [...event.clipboardData?.files ?? []];
     if (files.length === 0 || event.target.closest?.('input, textarea')) return;
     event.preventDefault();
-    add(files.map(pasted));
+    begin()(files.map(pasted));
   });
 }
 

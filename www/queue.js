@@ -1,11 +1,12 @@
 // The queue of uploads: its entries and their states, three at once, and what happens when the
 // network or the server fails. How bytes go is send.js's, how it looks is uploads.js's.
 //
-// An entry: {id, key, path, folder, size, modified, type, file, state, sent, url, note, advice,
+// An entry: {id, batch, key, path, folder, size, modified, type, file, state, sent, url, note, advice,
 // replace, both, tries}; `sent` is what the server has acknowledged.
 
 import { backoff, changed, passing, sleep } from './api.js';
-import { forget, left, save } from './saved.js';
+import { baseName } from './format.js';
+import { forget, left, onOwner, save } from './saved.js';
 import { Exists, giveUp, send } from './send.js';
 
 const AT_ONCE = 3;
@@ -16,11 +17,12 @@ export const entries = new Map();
 // Bytes acknowledged since the page is open: what speed is measured by.
 export const moved = { bytes: 0 };
 
-const ready = [];
-let active = 0;
+const ready = new Set();
+const running = new Set();
 let searching = false;
 let tell = () => {};
-let serial = Date.now();
+// Windows that open at once must not have the same.
+let serial = Math.floor((Date.now() + Math.random()) * 1000);
 
 // Called with an entry whenever something of it has changed.
 export function onChange(callback) {
@@ -45,28 +47,34 @@ function set(entry, state, note = '', advice = '') {
 
 function wait(entry) {
   set(entry, 'waiting');
-  ready.push(entry);
+  ready.add(entry);
 }
 
 const print = ({ name, size, modified }) => `${size} ${modified} ${name}`;
 
 // Queues files, [{path, file}], below a folder. One that an earlier page has left is gone on with.
-export function add(files, folder) {
+// `batch` is the same for all that came with one gesture.
+export function add(files, folder, batch) {
   if (![...entries.values()].some(isBusy)) clear();
   const lost = [...entries.values()].filter((entry) => entry.state === 'needs-file');
-  const paths = new Map(lost.map((entry) => [print({ ...entry, name: entry.path }), entry]));
-  const names = new Map(lost.map((entry) => [print({ ...entry, name: entry.path.split('/').pop() }), entry]));
+  const paths = new Map(lost.map((entry) => [print({ ...entry, name: entry.folder + entry.path }), entry]));
+  // A file chosen by itself may be one of a folder that was lost, where it can be but one of them.
+  const names = new Map();
+  for (const entry of lost.filter((each) => each.folder === folder)) {
+    const name = print({ ...entry, name: baseName(entry.path) });
+    names.set(name, names.has(name) ? null : entry);
+  }
   for (const { path, file } of files) {
     const about = { size: file?.size ?? 0, modified: file?.lastModified ?? 0 };
-    const known = file && (paths.get(print({ ...about, name: path })) ?? names.get(print({ ...about, name: file.name })));
+    const known = file && (paths.get(print({ ...about, name: folder + path })) ?? names.get(print({ ...about, name: path })));
     if (known?.state === 'needs-file') {
-      known.file = file;
+      Object.assign(known, { file, batch });
       wait(known);
       continue;
     }
     serial += 1;
     const entry = {
-      id: serial, key: folder + path, path, folder, ...about, type: file?.type ?? '', file, sent: 0, url: null, tries: 0, replace: false, both: false,
+      id: serial, batch, key: folder + path, path, folder, ...about, type: file?.type ?? '', file, sent: 0, url: null, tries: 0, replace: false, both: false,
     };
     entries.set(entry.id, entry);
     if (file) wait(entry);
@@ -85,10 +93,20 @@ export async function recover() {
   }
 }
 
+// A page that answered too late still has them, and keeps them.
+onOwner((owner) => {
+  for (const entry of entries.values()) {
+    if (entry.tab === owner && entry.state === 'needs-file') entries.delete(entry.id);
+  }
+  tell(null);
+});
+
 // The file for an entry that has none; false where it is another.
 export function attach(entry, file) {
-  if (print({ ...entry, name: '' }) !== print({ size: file.size, modified: file.lastModified, name: '' })) {
-    set(entry, 'needs-file', 'That is not the same file: its size or date differs.', 'Choose the same file again to go on, or cancel this and add the new one.');
+  // The name as it was queued: what the system took for a part of a path is cut off (pick.js).
+  const name = file.name.split(/[\\/]/).pop();
+  if (print({ ...entry, name: baseName(entry.path) }) !== print({ size: file.size, modified: file.lastModified, name })) {
+    set(entry, 'needs-file', 'That is not the same file: its name, size or date differs.', 'Choose the same file again to go on, or cancel this and add the new one.');
     return false;
   }
   entry.file = file;
@@ -97,15 +115,20 @@ export function attach(entry, file) {
   return true;
 }
 
+// Files of one name go one after the other: the later one then sees that the name is taken.
+const taken = ({ key }) => [...running].some((entry) => entry.key === key);
+
 function next() {
-  while (active < AT_ONCE && !searching && ready.length > 0) {
-    const entry = ready.shift();
+  for (const entry of ready) {
+    if (running.size >= AT_ONCE || searching) return;
+    if (entry.state === 'waiting' && taken(entry)) continue;
+    ready.delete(entry);
     if (entry.state === 'waiting') run(entry);
   }
 }
 
 async function run(entry) {
-  active += 1;
+  running.add(entry);
   const stop = new AbortController();
   entry.stop = stop;
   set(entry, 'uploading');
@@ -124,7 +147,7 @@ async function run(entry) {
     // Who has stopped it has said what it is now.
     if (!stop.signal.aborted) fail(entry, error);
   }
-  active -= 1;
+  running.delete(entry);
   next();
 }
 
@@ -171,7 +194,8 @@ async function search() {
   for (let tries = 0; ; tries += 1) {
     await Promise.race([sleep(backoff(Math.min(tries, 5))), new Promise((resolve) => { nudge = resolve; })]);
     try {
-      const answer = await fetch('health', { cache: 'no-store', signal: AbortSignal.timeout(10_000) });
+      // Where a proxy keeps the one to itself the other still tells.
+      const answer = await fetch(tries % 2 === 0 ? 'health' : 'files?limit=1', { cache: 'no-store', signal: AbortSignal.timeout(10_000) });
       if (answer.status < 500) break;
     } catch {
       // Not yet.

@@ -4,17 +4,31 @@
 
 // Pages of one server at other paths have queues of their own.
 const NAME = `cloud-portfolio${new URL('.', document.baseURI).pathname}`;
-const FIELDS = ['id', 'key', 'path', 'folder', 'size', 'modified', 'type', 'url', 'sent', 'replace', 'both'];
-// Other pages that are open have this long to say that they live.
-const ANSWER_MS = 250;
+const FIELDS = ['id', 'key', 'path', 'folder', 'size', 'modified', 'type', 'url', 'sent', 'replace', 'both', 'unsure'];
+// Other pages that are open have this long to say that they live. One that is busy says so late:
+// where there are locks the browser knows who lives; without, it is waited for longer.
+const ANSWER_MS = navigator.locks ? 250 : 3000;
 
 const tab = crypto.getRandomValues(new Uint32Array(4)).join('-');
 const channel = new BroadcastChannel(NAME);
 const alive = new Set();
+let onAlive = () => {};
 channel.addEventListener('message', ({ data }) => {
-  if (data === 'who') channel.postMessage(tab);
-  else alive.add(data);
+  if (data === 'who') {
+    channel.postMessage(tab);
+  } else {
+    alive.add(data);
+    onAlive(data);
+  }
 });
+// Held as long as the page is there.
+const lockOf = (owner) => `${NAME} ${owner}`;
+navigator.locks?.request(lockOf(tab), () => new Promise(() => {})).catch(() => {});
+
+// Calls back with the owner, as entries name it, of a page that turns out to be open.
+export function onOwner(callback) {
+  onAlive = callback;
+}
 
 const done = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
@@ -63,8 +77,10 @@ export async function left() {
     const db = await open();
     channel.postMessage('who');
     await new Promise((resolve) => { setTimeout(resolve, ANSWER_MS); });
+    const { held = [] } = await navigator.locks?.query() ?? {};
+    const locked = new Set(held.map((lock) => lock.name));
     const all = await done(db.transaction('queue').objectStore('queue').getAll());
-    return all.filter((entry) => !alive.has(entry.tab) && entry.tab !== tab);
+    return all.filter((entry) => !alive.has(entry.tab) && !locked.has(lockOf(entry.tab)) && entry.tab !== tab);
   } catch {
     return [];
   }

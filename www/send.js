@@ -73,9 +73,9 @@ async function same(entry, signal) {
 
 const stored = (entry) => ({ key: entry.key, size: entry.size, last_modified: new Date().toISOString() });
 
-// a.txt, a (2).txt, a (3).txt: the next that may be free.
+// a.txt, a (2).txt, a (3).txt: the next that may be free. A longer number is a year, say.
 function nextName(key) {
-  const [, path, stem, , number, end] = /^(.*\/)?(.+?)( \((\d+)\))?(\.[^./]*)?$/s.exec(key);
+  const [, path, stem, , number, end] = /^(.*\/)?(.+?)( \((\d{1,2})\))?(\.[^./]*)?$/s.exec(key);
   return `${path ?? ''}${stem} (${Number(number ?? 1) + 1})${end ?? ''}`;
 }
 
@@ -96,9 +96,16 @@ async function put(entry, signal) {
     }
     try {
       const headers = entry.replace ? {} : { 'If-None-Match': '*' };
-      return JSON.parse((await request('PUT', link(entry.key), headers, entry.file, signal)).text);
+      const { text } = await request('PUT', link(entry.key), headers, entry.file, signal);
+      try {
+        return JSON.parse(text);
+      } catch {
+        // It is stored all the same, whoever has written the answer anew.
+        return stored(entry);
+      }
     } catch (error) {
-      if (error.status === 0) entry.unsure = true;
+      // Lost, or stopped by us: it may have come through.
+      if (!error.status) entry.unsure = true;
       if (error.status !== 412) throw error;
       if (entry.unsure && await same(entry, signal)) return stored(entry);
       if (!entry.both) throw new Exists();
@@ -141,6 +148,12 @@ async function resumable(entry, signal, acknowledge) {
     try {
       at = await offset(entry, signal);
       acknowledge(at, 0);
+      // The name was free when it began; while it stood still another may have taken it.
+      if (at < entry.size && !entry.replace && await exists(entry.key, signal)) {
+        if (!entry.both) throw new Exists();
+        giveUp(entry);
+        entry.url = null;
+      }
     } catch (error) {
       // Given up by the server meanwhile: from the beginning then.
       if (![404, 410].includes(error.status)) throw error;

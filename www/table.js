@@ -293,10 +293,11 @@ table.addEventListener('keydown', (event) => {
     clear();
   } else if (key === 'Enter' && !control) {
     act('open', [items[active]], inside);
-  } else if (key === 'Delete') {
-    act('remove', meant(active), inside);
-  } else if (key === 'F2') {
-    act('move', meant(active), inside);
+  } else if (key === 'Delete' || key === 'F2') {
+    // A key that is held does not go from row to row, and where no row is in sight only what is
+    // selected is meant.
+    const those = inside === table ? selection() : meant(active);
+    if (!event.repeat && those.length > 0) act(key === 'F2' ? 'move' : 'remove', those, inside);
   } else if (key === 'Backspace') {
     act('up', [], inside);
   } else {

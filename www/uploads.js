@@ -249,8 +249,8 @@ function draw() {
 
 // --- names that exist
 
-// What is to be done with all of them, until the queue is through.
-let standing = null;
+// What is to be done with all of a batch, until the queue is through.
+const standing = new Map();
 // Whether somebody has put the question off: then the rows ask.
 let putOff = false;
 let asking = false;
@@ -258,16 +258,14 @@ let asking = false;
 async function askNext() {
   const busy = [...queue.entries.values()].some(queue.isBusy);
   if (!busy) {
-    standing = null;
+    standing.clear();
     putOff = false;
   }
-  if (asking || putOff) return;
-  const entry = [...queue.entries.values()].find((each) => each.state === 'conflict');
-  if (!entry) return;
-  if (standing) {
-    for (const each of queue.entries.values()) queue.answer(each, standing);
-    return;
-  }
+  const inConflict = (each) => each.state === 'conflict';
+  const conflicts = [...queue.entries.values()].filter(inConflict);
+  for (const each of conflicts) if (standing.has(each.batch)) queue.answer(each, standing.get(each.batch));
+  const entry = conflicts.find(inConflict);
+  if (asking || putOff || !entry) return;
   asking = true;
   const all = element('input', { type: 'checkbox' });
   const how = await ask({
@@ -282,7 +280,7 @@ async function askNext() {
   });
   asking = false;
   if (how === '') putOff = true;
-  else if (all.checked) standing = how;
+  else if (all.checked) standing.set(entry.batch, how);
   if (how) queue.answer(entry, how);
   draw();
 }
@@ -315,9 +313,9 @@ addEventListener('beforeunload', (event) => {
 
 queue.onChange(later);
 
-export function add(files, folder) {
+export function add(files, folder, batch) {
   putOff = false;
-  queue.add(files, folder);
+  queue.add(files, folder, batch);
 }
 
 export const { recover } = queue;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { flow } from './support/flow.js';
+import { until } from './support/until.js';
 
 // The server refuses what it was asked to refuse, and Chromium notes each such answer.
 const tolerates = /status of 412/;
@@ -99,4 +100,67 @@ flow('a large file asks before its bytes are sent', { seed: (api) => api.put('bi
   await portal.uploadIs('big.bin', 'stored');
   assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
   if ((await api.versions('big.bin')).length !== 2) assert.fail('the older version is gone');
+});
+
+flow('two large files of one name that are chosen together are not stored over each other', { tolerates: /status of 412/ }, async ({ portal, folder, api }) => {
+  const first = await folder.big('1/same.bin', 9 << 20);
+  const second = await folder.big('2/same.bin', 10 << 20);
+  await portal.choose([first.path, second.path]);
+  await portal.dialog('This name exists already').getByRole('button', { name: 'Keep both' }).click();
+  await portal.shows(['same (2).bin', 'same.bin']);
+  assert.equal((await api.get('same.bin', { keep: false })).sha256, first.sha256);
+  assert.equal((await api.get('same (2).bin', { keep: false })).sha256, second.sha256);
+});
+
+flow('an upload that goes on asks when its name was taken while it stood still', { wire: true }, async ({ portal, folder, api, proxy, sending }) => {
+  proxy.rate = 8 << 20;
+  const big = await folder.big('big.bin', 20 << 20);
+  await portal.choose(big.path);
+  await portal.acknowledgedOver('big.bin', 0);
+  await portal.uploadButton('Pause', 'big.bin').click();
+  await until('nothing is sent any more', () => sending.size === 0);
+  await api.put('big.bin', 'of somebody else');
+  proxy.rate = Infinity;
+  await portal.uploadButton('Resume', 'big.bin').click();
+  await portal.dialog('This name exists already').getByRole('button', { name: 'Keep both' }).click();
+  await portal.shows(['big (2).bin']);
+  assert.equal(await api.text('big.bin'), 'of somebody else');
+  assert.equal((await api.get('big (2).bin', { keep: false })).sha256, big.sha256);
+});
+
+flow('what is answered for all is not for what is added later', {
+  seed: (api) => api.seed(['g/a.txt', 'h/b.txt'], 'old'), at: '#/g/', tolerates,
+}, async ({ page, portal, folder, api, origin }) => {
+  // Keeps the queue at work.
+  await page.route('**/files/g/slow.txt', () => {});
+  await portal.choose([await folder.file('slow.txt', 'slow'), await folder.file('a.txt', 'new')]);
+  const dialog = portal.dialog('This name exists already');
+  await dialog.getByLabel('Do this for all').check();
+  await dialog.getByRole('button', { name: 'Replace' }).click();
+  await portal.uploadIs('g/a.txt', 'stored');
+  await page.goto(`${origin}/#/h/`);
+  await portal.shows(['h/b.txt']);
+  await portal.choose(await folder.file('b.txt', 'new'));
+  await dialog.getByRole('button', { name: 'Skip' }).click();
+  await portal.uploadIs('h/b.txt', 'skipped');
+  assert.equal(await api.text('h/b.txt'), 'old');
+});
+
+flow('a year in a name is not counted on', { seed: (api) => api.put('Report (2025).pdf', 'old'), tolerates }, async (world) => {
+  const dialog = await choose(world, ['Report (2025).pdf']);
+  await dialog.getByRole('button', { name: 'Keep both' }).click();
+  await world.portal.shows(['Report (2025) (2).pdf', 'Report (2025).pdf']);
+});
+
+flow('a file that was paused after its bytes had come is not in conflict with itself', { tolerates }, async ({ page, portal, folder, api }) => {
+  // It is stored, and the answer never comes.
+  await page.route('**/files/a.txt', () => api.put('a.txt', 'a.txt'));
+  await portal.choose(await folder.file('a.txt'));
+  await until('it is stored', async () => await api.text('a.txt') === 'a.txt');
+  await portal.uploadButton('Pause', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'paused');
+  await page.unroute('**/files/a.txt');
+  await portal.uploadButton('Resume', 'a.txt').click();
+  await portal.uploadIs('a.txt', 'stored');
+  assert.deepEqual(await api.keys(), ['a.txt']);
 });

@@ -177,3 +177,29 @@ flow('sizes and dates are told in the language of the browser', {
   assert.match(await portal.row('a.txt').locator('.size').textContent(), /1,5\sMB/);
   assert.match(await portal.row('a.txt').locator('time').textContent(), /\d{1,2}\.|Nov|Dez|\bheute/);
 });
+
+flow('details that come late do not open over another folder', { seed: (api) => api.seed(['in/a.txt', 'b.txt']), at: '#/in/' }, async ({ page, portal }) => {
+  let answer;
+  await page.route('**/files/in/a.txt', (route) => {
+    answer = () => route.continue();
+  });
+  await portal.openItem('a.txt');
+  await until('the details are asked for', () => answer);
+  await page.evaluate(() => { location.hash = '#/'; });
+  await portal.shows(['in/', 'b.txt']);
+  const answered = page.waitForResponse('**/files/in/a.txt');
+  await answer();
+  await (await answered).finished();
+  await portal.openItem('b.txt');
+  await portal.dialog('b.txt').waitFor();
+  assert.equal(await page.getByRole('dialog').count(), 1);
+});
+
+flow('what comes new below a filter with a slash is listed as it is', { seed: (api) => api.seed(['in/a.txt']) }, async ({ portal, folder, page }) => {
+  await portal.filter.fill('in/');
+  await portal.shows(['in/a.txt']);
+  await folder.file('in/b.txt');
+  await portal.chooseFolder(`${folder.path}/in`);
+  await portal.shows(['in/a.txt', 'in/b.txt']);
+  await page.locator('#uploads li[data-state=stored]').waitFor();
+});

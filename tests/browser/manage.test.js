@@ -273,3 +273,60 @@ flow('undo leaves alone what somebody has written meanwhile, and shows it', { se
   await portal.shows(FIVE);
   assert.equal(await api.text('c.txt'), 'somebody else');
 });
+
+flow('a Delete key that is held deletes one file', { seed }, async ({ portal, page, api }) => {
+  await portal.row('b.txt').focus();
+  // Each down after the first is a repetition.
+  await page.keyboard.down('Delete');
+  await portal.shows(['a.txt', 'c.txt', 'd.txt', 'e.txt']);
+  for (let at = 0; at < 3; at += 1) await page.keyboard.down('Delete');
+  await page.keyboard.up('Delete');
+  await portal.button('Undo').click();
+  await portal.shows(FIVE);
+  for (const key of FIVE.filter((each) => each !== 'b.txt')) assert.equal((await api.versions(key)).length, 1, key);
+});
+
+flow('undo leaves what somebody else has deleted meanwhile', { seed }, async ({ portal, api }) => {
+  await portal.checkbox('b.txt').click();
+  await portal.checkbox('d.txt').click();
+  await portal.selection.getByRole('button', { name: 'Delete' }).click();
+  await portal.button('Undo').waitFor();
+  await api.put('b.txt', 'of somebody else');
+  await api.delete('b.txt');
+  await portal.button('Undo').click();
+  await portal.says(portal.toast, '1 file stayed deleted');
+  assert.deepEqual(await api.keys(), ['a.txt', 'c.txt', 'd.txt', 'e.txt']);
+  assert.equal((await api.versions('b.txt')).length, 4);
+});
+
+flow('undo leaves deleted what was deleted already', { seed }, async ({ portal, api }) => {
+  await api.delete('b.txt');
+  await portal.checkbox('b.txt').click();
+  await portal.checkbox('d.txt').click();
+  await portal.selection.getByRole('button', { name: 'Delete' }).click();
+  await portal.button('Undo').click();
+  await portal.says(portal.toast, 'deleted');
+  assert.deepEqual(await api.keys(), ['a.txt', 'c.txt', 'd.txt', 'e.txt']);
+});
+
+flow('where not all that is selected is kept there is a question first', { seed }, async ({ portal, page, api }) => {
+  await page.route('**/files/d.txt?versions', (route) => route.fulfill({ json: { versions: [{ version_id: 'null', is_latest: true }] } }));
+  await portal.checkbox('b.txt').click();
+  await portal.checkbox('d.txt').click();
+  await portal.selection.getByRole('button', { name: 'Delete' }).click();
+  const dialog = portal.dialog(/^Delete/);
+  await portal.says(dialog, 'cannot be undone');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  assert.deepEqual(await api.keys(), FIVE);
+});
+
+flow('the question about a folder says when nothing of it is kept', { seed: (api) => api.put('in/a.txt') }, async ({ portal, page }) => {
+  await portal.act('in/', 'Delete');
+  const dialog = portal.dialog(/^Delete/);
+  await portal.says(dialog, 'Everything in the folder goes');
+  assert.doesNotMatch(await dialog.textContent(), /undone/);
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await page.route('**/files/in/a.txt?versions', (route) => route.fulfill({ json: { versions: [] } }));
+  await portal.act('in/', 'Delete');
+  await portal.says(dialog, 'cannot be undone');
+});

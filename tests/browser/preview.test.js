@@ -84,3 +84,12 @@ flow('an address of a file that is gone says so', { tolerates: /status of 404/, 
   await portal.row('in/a.txt').waitFor();
   await page.getByText(/not (there|found|exist)|no (such|file|object)|gone/i).filter({ visible: true }).first().waitFor();
 });
+
+flow('a PDF that would be downloaded from its frame gets none', {
+  seed: (api) => api.put('a.pdf', pdf('content'), { 'content-type': 'application/pdf; profile=x' }),
+}, async ({ portal, page }) => {
+  page.on('download', (download) => assert.fail(download.url()));
+  const preview = await open(portal, 'a.pdf');
+  await portal.says(preview, 'no preview');
+  assert.equal(await preview.locator('iframe').count(), 0);
+});

@@ -2,6 +2,7 @@
 // network that is gone for a while.
 
 import assert from 'node:assert/strict';
+import { utimes } from 'node:fs/promises';
 
 import { flow } from './support/flow.js';
 import { throttle } from './support/gestures.js';
@@ -152,3 +153,93 @@ flow('a second window does not take the uploads of the first', { wire: true, tol
   // It hears of it all the same.
   await second.shows(['big.bin']);
 });
+
+// Files of one name, size and date, as copies and fresh checkouts are.
+async function alike(folder, ...names) {
+  const paths = [];
+  for (const name of names) {
+    const path = await folder.file(name, name);
+    await utimes(path, 1_000_000_000, 1_000_000_000);
+    paths.push(path);
+  }
+  return paths;
+}
+
+// Chooses, and leaves the page before the answer for `key` has come.
+async function leaveAmid({ page, portal }, key, choose) {
+  await page.route(`**/files/${key}`, () => {});
+  await choose();
+  await portal.uploadIs(key, 'uploading');
+  await portal.button('Pause all').click();
+  await portal.uploadIs(key, 'paused');
+  await page.reload();
+  await portal.uploadIs(key, 'needs-file');
+  await page.unroute(`**/files/${key}`);
+}
+
+// Whichever of the two the browser names first.
+for (const [lost, there] of [['a', 'b'], ['b', 'a']]) {
+  flow(`a folder chosen again after a reload brings each file to its own place, ${lost} being lost`, { tolerates }, async (world) => {
+    const { portal, folder, api } = world;
+    await alike(folder, 'proj/a/x.txt', 'proj/b/x.txt');
+    const choose = () => portal.chooseFolder(`${folder.path}/proj`);
+    await leaveAmid(world, `proj/${lost}/x.txt`, choose);
+    await until('the other is stored', async () => (await api.keys()).includes(`proj/${there}/x.txt`));
+    await choose();
+    await portal.uploadIs(`proj/${lost}/x.txt`, 'stored');
+    await portal.dialog('This name exists already').getByRole('button', { name: 'Skip' }).click();
+    for (const key of ['proj/a/x.txt', 'proj/b/x.txt']) assert.equal(await api.text(key), key);
+  });
+}
+
+flow('a file chosen in another folder after a reload goes to that folder', { at: '#/one/', tolerates }, async (world) => {
+  const { page, portal, folder, api, origin } = world;
+  const [path] = await alike(folder, 'x.txt');
+  await leaveAmid(world, 'one/x.txt', () => portal.choose(path));
+  await page.goto(`${origin}/#/two/`);
+  await portal.says(page.locator('#target'), 'two/');
+  await portal.choose(path);
+  await portal.uploadIs('two/x.txt', 'stored');
+  await portal.uploadIs('one/x.txt', 'needs-file');
+  assert.deepEqual(await api.keys(), ['two/x.txt']);
+});
+
+flow('a file of another name is not taken for one that was lost', { tolerates }, async (world) => {
+  const { page, portal, folder, api } = world;
+  const [first, other] = await alike(folder, 'x.txt', 'y.txt');
+  await leaveAmid(world, 'x.txt', () => portal.choose(first));
+  for (const [path, state] of [[other, 'needs-file'], [first, 'stored']]) {
+    const chooser = page.waitForEvent('filechooser');
+    await portal.uploadButton('Choose file', 'x.txt').click();
+    await (await chooser).setFiles(path);
+    if (state === 'needs-file') await portal.says(portal.upload('x.txt'), 'not the same file');
+    await portal.uploadIs('x.txt', state);
+  }
+  assert.equal(await api.text('x.txt'), 'x.txt');
+});
+
+for (const locks of [true, false]) {
+  flow(`a window that is busy keeps its uploads when a second one opens, ${locks ? 'by its lock' : 'where there are no locks'}`, {
+    wire: true, tolerates, at: false, stores: ['local'],
+  }, async ({ portal, page, folder, proxy, context, origin, watch, api }) => {
+    if (!locks) await context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined }));
+    await portal.open();
+    proxy.rate = 4 * MB;
+    const big = await folder.big('big.bin', 20 * MB);
+    await portal.choose(big.path);
+    await portal.acknowledgedOver('big.bin', 0);
+    const other = await context.newPage();
+    watch(other);
+    const busy = page.evaluate(() => {
+      const end = performance.now() + 2500;
+      while (performance.now() < end);
+    });
+    const second = new Portal(other, origin);
+    await second.open();
+    await busy;
+    await portal.uploadIs('big.bin', 'stored', 30_000);
+    await second.shows(['big.bin']);
+    assert.equal(await second.queue.locator('li').count(), 0);
+    assert.equal((await api.get('big.bin', { keep: false })).sha256, big.sha256);
+  });
+}

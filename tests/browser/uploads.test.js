@@ -249,3 +249,26 @@ flow('below a path of its own everything works as at the top', { settings: { BAS
   await portal.dialog('small.txt').locator('#preview').getByText('small.txt').waitFor();
   assert.equal(new URL(page.url()).pathname, '/portal/');
 });
+
+flow('a folder that is dropped goes to where it was dropped, though another is opened meanwhile', {
+  at: '#/one/',
+}, async ({ page, portal, folder, api }) => {
+  await folder.file('dir/a.txt');
+  // Reading it ends only after another folder is open.
+  await page.evaluate(() => {
+    const opened = new Promise((resolve) => { addEventListener('hashchange', () => setTimeout(resolve), { once: true }); });
+    const entryOf = DataTransferItem.prototype.webkitGetAsEntry;
+    DataTransferItem.prototype.webkitGetAsEntry = function entryReadLater() {
+      const entry = entryOf.call(this);
+      const reader = entry.createReader();
+      const read = reader.readEntries.bind(reader);
+      reader.readEntries = (...callbacks) => opened.then(() => read(...callbacks));
+      entry.createReader = () => reader;
+      return entry;
+    };
+  });
+  await drop(page, page.locator('#zone'), [`${folder.path}/dir`]);
+  await page.evaluate(() => { location.hash = '#/two/'; });
+  await portal.uploadIs('one/dir/a.txt', 'stored');
+  assert.deepEqual(await api.keys(), ['one/dir/a.txt']);
+});
