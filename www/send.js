@@ -119,12 +119,13 @@ function base64(text) {
 }
 
 async function begin(entry, signal) {
-  // tus knows no conditions: that the name is free can only be asked beforehand.
+  // Asked beforehand, so that nothing is sent in vain; who comes meanwhile the server finds at the end.
   if (!entry.replace && await exists(entry.key, signal)) {
     if (!entry.both) throw new Exists();
     await findName(entry, signal);
   }
   const headers = { ...TUS, 'Upload-Length': entry.size };
+  if (!entry.replace) headers['If-None-Match'] = '*';
   if (entry.type) headers['Upload-Metadata'] = `filetype ${base64(entry.type)}`;
   const answer = await request('POST', `uploads?key=${encodeURIComponent(entry.key)}`, headers, null, signal);
   entry.url = new URL(answer.field('Location'), document.baseURI).href;
@@ -143,6 +144,20 @@ function adapt(length, seconds) {
 }
 
 async function resumable(entry, signal, acknowledge) {
+  for (;;) {
+    try {
+      return await goOn(entry, signal, acknowledge);
+    } catch (error) {
+      if (error.status !== 412) throw error;
+      // Another was faster, and what was sent can become an object under a free name only.
+      giveUp(entry);
+      entry.url = null;
+      if (!entry.replace && !entry.both) throw new Exists();
+    }
+  }
+}
+
+async function goOn(entry, signal, acknowledge) {
   let at = null;
   if (entry.url) {
     try {

@@ -102,6 +102,23 @@ flow('a large file asks before its bytes are sent', { seed: (api) => api.put('bi
   if ((await api.versions('big.bin')).length !== 2) assert.fail('the older version is gone');
 });
 
+for (const [how, key] of [['Replace', 'taken.bin'], ['Keep both', 'taken (2).bin']]) {
+  flow(`a name that somebody takes while a large file is sent is asked about: ${how}`, { tolerates: /status of 412/, wire: true }, async ({ portal, folder, proxy, api }) => {
+    const big = await folder.big('taken.bin', 24 << 20);
+    proxy.rate = 12 << 20;
+    await portal.choose([big.path]);
+    await portal.acknowledgedOver('taken.bin', 0);
+    await api.put('taken.bin', "somebody else's");
+    proxy.rate = Infinity;
+    await portal.dialog('This name exists already').waitFor();
+    assert.equal(await api.text('taken.bin'), "somebody else's");
+    await portal.dialog('This name exists already').getByRole('button', { name: how }).click();
+    await portal.uploadIs('taken.bin', 'stored');
+    assert.equal((await api.get(key, { keep: false })).sha256, big.sha256);
+    if (how !== 'Replace') assert.equal(await api.text('taken.bin'), "somebody else's");
+  });
+}
+
 flow('two large files of one name that are chosen together are not stored over each other', { tolerates: /status of 412/ }, async ({ portal, folder, api }) => {
   const first = await folder.big('1/same.bin', 9 << 20);
   const second = await folder.big('2/same.bin', 10 << 20);
