@@ -99,9 +99,10 @@ impl<S: Sink> Parked<S> {
         let Some(mut sink) = self.0.take() else {
             return Ok(());
         };
-        let sink = blocking(move || {
+        // The block comes back too: see `read::stream`.
+        let (sink, _written) = blocking(move || {
             sink.write(block.as_ref())?;
-            Ok(sink)
+            Ok((sink, block))
         })
         .await?;
         self.0 = Some(sink);
