@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::SignedRequest;
-use rusoto_s3::{CreateMultipartUploadRequest, HeadObjectRequest, S3};
+use rusoto_s3::{CreateMultipartUploadRequest, S3};
 
 use super::request::{add_condition, of_condition};
 use super::{NONCE, S3Store, document, meaning, parse_rfc3339, sign, unquote};
@@ -115,16 +115,8 @@ impl S3Store {
         attributes: &Attributes,
         part_size: u64,
     ) -> StoreResult<Multipart> {
-        let ask = HeadObjectRequest {
-            bucket: self.bucket(),
-            key: self.full(from),
-            version_id: source.version_id.as_ref().map(|version| version.0.clone()),
-            ..HeadObjectRequest::default()
-        };
-        let head = self
-            .retry(|| self.call(self.s3.head_object(ask.clone())))
-            .await
-            .map_err(of_source)?;
+        let asked = self.ask_head(from, source.version_id.as_ref()).await;
+        let head = asked.map_err(of_source)?;
         if unquote(head.e_tag) != source.etag {
             return Err(of_source(StoreError::Precondition));
         }
@@ -209,7 +201,7 @@ impl S3Store {
     /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
     /// white space, before it has copied.
     async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Bytes, Option<VersionId>)> {
-        let sent = self.send(request, &sign::sha256_hex(b"")).await;
+        let sent = self.send(request, sign::EMPTY).await;
         let answer = sent.map_err(meaning::of_unread)?;
         let version = answer.version();
         Ok((answer.body, version))

@@ -44,17 +44,28 @@ pub(super) fn is_well_formed(document: &[u8]) -> bool {
 /// The text of the first element of this name in a document that says what came of a request.
 /// None for one that is broken, or that says what went wrong: that may name an ETag, too.
 pub(super) fn result(document: &[u8], name: &str) -> Option<String> {
-    text(document, name, |root| root.ends_with("Result"))
+    let [text] = texts(document, [name], |root| root.ends_with("Result"))?;
+    text
 }
 
-/// The same in a document that says what went wrong.
-pub(super) fn error(document: &[u8], name: &str) -> Option<String> {
-    text(document, name, |root| !root.ends_with("Result"))
+/// S3's code and message, each empty where it is missing, of a document that says what went wrong.
+pub(super) fn error(document: &[u8]) -> (String, String) {
+    let names = ["Code", "Message"];
+    let [code, message] =
+        texts(document, names, |root| !root.ends_with("Result")).unwrap_or_default();
+    (code.unwrap_or_default(), message.unwrap_or_default())
 }
 
-fn text(document: &[u8], name: &str, is_root: fn(&str) -> bool) -> Option<String> {
-    let mut found: Option<String> = None;
-    let (mut rooted, mut inside) = (false, false);
+/// The texts of the first elements of these names. None for a document that does not come to its
+/// end, or has another root.
+fn texts<const N: usize>(
+    document: &[u8],
+    names: [&str; N],
+    is_root: fn(&str) -> bool,
+) -> Option<[Option<String>; N]> {
+    let mut found = [const { None }; N];
+    let mut rooted = false;
+    let mut inside: Option<usize> = None;
     for event in events(document) {
         match event.ok()? {
             XmlEvent::StartElement { name: element, .. } => {
@@ -62,19 +73,22 @@ fn text(document: &[u8], name: &str, is_root: fn(&str) -> bool) -> Option<String
                     return None;
                 }
                 rooted = true;
-                if found.is_none() && element.local_name == name {
-                    inside = true;
-                    found = Some(String::new());
+                let at = names.iter().position(|name| *name == element.local_name);
+                if let Some(at) = at.filter(|&at| found[at].is_none()) {
+                    inside = Some(at);
+                    found[at] = Some(String::new());
                 }
             }
-            XmlEvent::Characters(more) | XmlEvent::CData(more) if inside => {
-                found.get_or_insert_default().push_str(&more);
+            XmlEvent::Characters(more) | XmlEvent::CData(more) => {
+                if let Some(text) = inside.and_then(|at| found[at].as_mut()) {
+                    text.push_str(&more);
+                }
             }
-            XmlEvent::EndElement { .. } => inside = false,
+            XmlEvent::EndElement { .. } => inside = None,
             _ => {}
         }
     }
-    found
+    Some(found)
 }
 
 #[cfg(test)]
@@ -98,7 +112,7 @@ mod tests {
         }
         for nothing in [&b""[..], b"   ", b"<", b"\xff\xfe", b"no XML"] {
             assert_eq!(result(nothing, "ETag"), None);
-            assert_eq!(error(nothing, "Code"), None);
+            assert_eq!(error(nothing), (String::new(), String::new()));
         }
     }
 
@@ -107,7 +121,7 @@ mod tests {
         let late =
             b"<Error><Code>InvalidPart</Code><PartNumber>1</PartNumber><ETag>e868</ETag></Error>";
         assert_eq!(result(late, "ETag"), None);
-        assert_eq!(error(late, "Code").as_deref(), Some("InvalidPart"));
+        assert_eq!(error(late), ("InvalidPart".into(), String::new()));
     }
 
     #[test]

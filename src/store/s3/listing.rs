@@ -103,7 +103,7 @@ impl S3Store {
         if let Some(token) = token {
             request.add_param("continuation-token", token);
         }
-        parse(&self.send(request, &sign::sha256_hex(b"")).await?.body)
+        parse(&self.send(request, sign::EMPTY).await?.body)
     }
 }
 

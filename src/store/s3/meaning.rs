@@ -11,8 +11,7 @@ use crate::store::StoreError;
 
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
 pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
-    let code = document::error(document, "Code").unwrap_or_default();
-    let message = document::error(document, "Message").unwrap_or_default();
+    let (code, message) = document::error(document);
     of_code(status, &code, &message)
 }
 

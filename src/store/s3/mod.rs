@@ -31,8 +31,8 @@ use percent_encoding::percent_decode_str;
 use rusoto_core::credential::{AwsCredentials, StaticProvider};
 use rusoto_core::{ByteStream, Client, Region, RusotoError};
 use rusoto_s3::{
-    AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectRequest, S3,
-    S3Client,
+    AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectOutput,
+    HeadObjectRequest, S3, S3Client,
 };
 
 use super::{
@@ -168,6 +168,22 @@ impl S3Store {
             .unwrap_or_else(|_| Err(StoreError::Corrupt("S3's answer made rusoto panic".into())))
     }
 
+    /// S3 `HeadObject`.
+    async fn ask_head(
+        &self,
+        key: &ObjectKey,
+        version: Option<&VersionId>,
+    ) -> StoreResult<HeadObjectOutput> {
+        let request = HeadObjectRequest {
+            bucket: self.bucket(),
+            key: self.full(key),
+            version_id: version.map(|version| version.0.clone()),
+            ..HeadObjectRequest::default()
+        };
+        self.retry(|| self.call(self.s3.head_object(request.clone())))
+            .await
+    }
+
     async fn size_of(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<u64> {
         Ok(self.head(key, version).await?.size)
     }
@@ -257,16 +273,8 @@ impl Store for S3Store {
     }
 
     async fn head(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<ObjectMeta> {
-        let request = HeadObjectRequest {
-            bucket: self.bucket(),
-            key: self.full(key),
-            version_id: version.map(|version| version.0.clone()),
-            ..HeadObjectRequest::default()
-        };
-        let head = self
-            .retry(|| self.call(self.s3.head_object(request.clone())))
-            .await
-            .map_err(|error| of_read(error, key, version))?;
+        let asked = self.ask_head(key, version).await;
+        let head = asked.map_err(|error| of_read(error, key, version))?;
         describe(
             key,
             Described {

@@ -234,7 +234,7 @@ impl S3Store {
                 request.add_header("x-amz-checksum-type", "FULL_OBJECT");
             }
             request.set_payload(Some(Bytes::new()));
-            let answer = self.send(request, &sign::sha256_hex(b"")).await?;
+            let answer = self.send(request, sign::EMPTY).await?;
             let declared = answer
                 .header("x-amz-checksum-algorithm")
                 .is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));

@@ -14,6 +14,9 @@ pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// The same, of a body in aws-chunked framing that ends with a checksum as trailer.
 pub(super) const UNSIGNED_TRAILER: &str = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
 
+/// The same, of no body at all: its SHA-256.
+pub(super) const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// Signs requests, and keeps the key of the day: four of the five HMACs of a signature go into it.
 #[derive(Default)]
 pub(super) struct Signer {
@@ -222,6 +225,7 @@ mod tests {
         let at = DateTime::parse_from_rfc3339("2013-05-24T00:00:00Z").unwrap();
         let body = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
         assert_eq!(sha256_hex(b"Welcome to Amazon S3."), body);
+        assert_eq!(sha256_hex(b""), EMPTY);
         // The example signs no content type, which rusoto would add.
         request.add_header("content-type", "");
         Signer::default().sign(&mut request, &credentials, body, at.to_utc());

@@ -66,9 +66,7 @@ impl Transport {
             .build(connector);
         Self { client, timeout }
     }
-}
 
-impl Transport {
     /// Sends a signed request whose answer is a document. Whether that can be read is for whoever
     /// reads it to say.
     pub(super) async fn ask(&self, signed: SignedRequest) -> Result<Document, HttpDispatchError> {

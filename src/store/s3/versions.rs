@@ -81,7 +81,7 @@ impl S3Store {
             request.add_param("key-marker", full);
             request.add_param("version-id-marker", version);
         }
-        parse(&self.send(request, &sign::sha256_hex(b"")).await?.body)
+        parse(&self.send(request, sign::EMPTY).await?.body)
     }
 }
 

@@ -198,11 +198,7 @@ impl Engine {
     /// is sent in vain. What comes under that key meanwhile the store finds at the end.
     pub async fn begin(&self, new: New) -> Result<(UploadId, Found), Error> {
         self.check_size(new.length)?;
-        let condition = if new.if_absent {
-            Condition::IfAbsent
-        } else {
-            Condition::None
-        };
+        let condition = state::condition(new.if_absent);
         self.check_condition(&new.key, &condition).await?;
         let mut id = UploadId {
             key: new.key,

@@ -53,11 +53,7 @@ pub struct State {
 impl State {
     /// The condition under which it becomes an object.
     pub(super) fn condition(&self) -> Condition {
-        if self.if_absent {
-            Condition::IfAbsent
-        } else {
-            Condition::None
-        }
+        condition(self.if_absent)
     }
 
     /// Whether the upload is given up.
@@ -73,6 +69,15 @@ pub(super) struct Stored {
     pub(super) state: State,
     pub(super) etag: String,
     pub(super) version: Option<VersionId>,
+}
+
+/// The condition under which an upload becomes an object.
+pub(super) fn condition(if_absent: bool) -> Condition {
+    if if_absent {
+        Condition::IfAbsent
+    } else {
+        Condition::None
+    }
 }
 
 /// When an upload that begins now expires.
