@@ -1,6 +1,6 @@
 //! Turns `www/` into the table that `src/handler/assets.rs` includes: each file under a name that
 //! holds the hash of its content, references between files rewritten to those names, each one also
-//! as brotli and gzip where that is smaller, without comments. The same files give the same output.
+//! as brotli and gzip where that is smaller. The same files give the same output.
 //!
 //! `index.html` keeps its name: it is the page. Any other `.html` is a template that a handler
 //! fills in; it is embedded as text and has no URL.
@@ -205,67 +205,42 @@ fn templates(files: &BTreeMap<String, Finished>, out: &Path) -> Result<String> {
 /// Writes the representations to `out`, and gives the Rust source of the table.
 fn table(files: &BTreeMap<String, Finished>, out: &Path) -> Result<String> {
     let mut assets = String::new();
-    let mut bytes = String::new();
     let mut count = 0;
     for (plain, file) in files.iter().filter(|(plain, _)| !is_template(plain)) {
         let kind = content_type(plain).ok_or_else(|| format!("www/{plain}: of what type?"))?;
-        // A representation's bytes have a name, so that they are embedded once.
-        let mut embed = |suffix: &str, representation: &[u8]| -> Result<String> {
-            let name = format!("{plain}.{suffix}");
-            fs::write(out.join(&name), representation)?;
-            let constant = format!("{}_{count}", suffix.to_uppercase());
-            let path = path_of(&name);
-            writeln!(bytes, "static {constant}: &[u8] = include_bytes!({path});")?;
-            Ok(constant)
+        let smaller = |suffix: &str, bytes: &[u8]| -> Result<String> {
+            if bytes.len() >= file.bytes.len() {
+                return Ok("None".to_owned());
+            }
+            let tag = format!("{}-{suffix}", file.hash);
+            let coded = coded(out, &format!("{plain}.{suffix}"), bytes, &tag)?;
+            Ok(format!("Some({coded})"))
         };
-        let gz = gzip(&file.bytes)?;
-        let br = brotli(&file.bytes)?;
-        let small = |coded: &[u8]| coded.len() < file.bytes.len();
-        let (identity, gzip) = if small(&gz) {
-            let name = embed("gz", &gz)?;
-            let tag = format!("{}-gz", file.hash);
-            let bytes = format!("Bytes::from_static({name})");
-            (
-                format!("inflate({name})"),
-                Some(coded(&bytes, gz.len(), &tag)),
-            )
-        } else {
-            let name = embed("raw", &file.bytes)?;
-            (format!("Bytes::from_static({name})"), None)
-        };
-        let br = if small(&br) {
-            let name = embed("br", &br)?;
-            let tag = format!("{}-br", file.hash);
-            let bytes = format!("Bytes::from_static({name})");
-            Some(coded(&bytes, br.len(), &tag))
-        } else {
-            None
-        };
-        let identity = format!("LazyLock::new(|| {identity})");
-        let identity = coded(&identity, file.bytes.len(), &file.hash);
-        let option = |coded: Option<String>| coded.map_or("None".into(), |c| format!("Some({c})"));
         count += 1;
         writeln!(
             assets,
             "    Asset {{ name: {:?}, content_type: HeaderValue::from_static({kind:?}), \
-             immutable: {}, identity: {identity}, br: {}, gzip: {} }},",
+             immutable: {}, identity: {}, br: {}, gzip: {} }},",
             file.name,
             file.name != *plain,
-            option(br),
-            option(gzip),
+            coded(out, plain, &file.bytes, &file.hash)?,
+            smaller("br", &brotli(&file.bytes)?)?,
+            smaller("gz", &gzip(&file.bytes)?)?,
         )?;
     }
-    Ok(format!(
-        "{bytes}static ASSETS: [Asset; {count}] = [\n{assets}];\n"
-    ))
+    Ok(format!("static ASSETS: [Asset; {count}] = [\n{assets}];\n"))
 }
 
-/// The Rust source of one representation.
-fn coded(bytes: &str, len: usize, tag: &str) -> String {
-    format!(
-        "Coded {{ bytes: {bytes}, length: HeaderValue::from_static(\"{len}\"), \
-         etag: HeaderValue::from_static(\"\\\"{tag}\\\"\") }}"
-    )
+/// Writes one representation to `out`, and gives its Rust source.
+fn coded(out: &Path, name: &str, bytes: &[u8], tag: &str) -> Result<String> {
+    fs::write(out.join(name), bytes)?;
+    Ok(format!(
+        "Coded {{ bytes: Bytes::from_static(include_bytes!({})), \
+         length: HeaderValue::from_static(\"{}\"), \
+         etag: HeaderValue::from_static(\"\\\"{tag}\\\"\") }}",
+        path_of(name),
+        bytes.len(),
+    ))
 }
 
 /// The Rust source of a path in `OUT_DIR`, so that the table itself holds no absolute path.

@@ -1,6 +1,8 @@
 //! `ALLOWED_HOSTS`: the names that this server may be asked under. What another gets is
 //! `server::exchange`'s business.
 
+use hyper::http::uri::Authority;
+
 /// Host names, in lower case and without port; none: whatever the client says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts(Vec<String>);
@@ -21,12 +23,11 @@ impl Hosts {
     /// Whether a `Host` header of this value (RFC 9110 section 7.2) is one of them.
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
-        let name = match host.rfind(':') {
-            // The colons of an IPv6 address are within brackets.
-            Some(at) if !host[at..].contains(']') => &host[..at],
-            _ => host,
+        let is_one = |asked: Authority| {
+            let name = asked.host();
+            self.0.iter().any(|one| one.eq_ignore_ascii_case(name))
         };
-        self.0.is_empty() || self.0.iter().any(|one| one.eq_ignore_ascii_case(name))
+        self.0.is_empty() || host.parse().is_ok_and(is_one)
     }
 }
 

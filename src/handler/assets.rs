@@ -3,13 +3,8 @@
 //! request gets here is the router's business. Pages that are made anew each time are
 //! `handler::pages`'.
 //!
-//! Embedded are brotli and gzip. The bytes as they are, which no browser asks for, are made of the
-//! latter at the first request and kept: a third copy would be more than half of all of them.
-//!
 //! The names of all assets but the page hold a hash of their content, so they may be cached for
 //! ever; the page is asked for each time, and answered with 304 while it is the same.
-
-use std::sync::LazyLock;
 
 use bytes::Bytes;
 use hyper::header::{
@@ -19,6 +14,7 @@ use hyper::header::{
 };
 use hyper::{HeaderMap, Response, StatusCode};
 
+use super::weight::weight;
 use crate::body::Body;
 
 // `static ASSETS: [Asset; N]`.
@@ -32,7 +28,7 @@ pub struct Asset {
     content_type: HeaderValue,
     /// Whether the name changes with the content.
     immutable: bool,
-    identity: Coded<LazyLock<Bytes>>,
+    identity: Coded,
     /// Only where smaller than `identity`, as `gzip`.
     br: Option<Coded>,
     gzip: Option<Coded>,
@@ -40,8 +36,8 @@ pub struct Asset {
 
 /// An asset in one content coding.
 #[derive(Debug)]
-struct Coded<B = Bytes> {
-    bytes: B,
+struct Coded {
+    bytes: Bytes,
     length: HeaderValue,
     /// Strong, so another one for each coding (RFC 9110 section 8.8.3.3).
     etag: HeaderValue,
@@ -79,10 +75,7 @@ pub fn find(path: &str) -> Option<&'static Asset> {
 /// with 304 where `If-None-Match` has the tag of that coding.
 #[must_use]
 pub fn respond(asset: &'static Asset, headers: &HeaderMap, head_only: bool) -> Response<Body> {
-    let (coded, coding) = match asset.pick(&Accepted::of(headers)) {
-        Some((coded, coding)) => (coded, Some(coding)),
-        None => (&asset.identity.as_coded(), None),
-    };
+    let (coded, coding) = asset.pick(&Accepted::of(headers));
 
     let mut answer = Response::new(Body::Empty);
     let mut fields = HeaderMap::with_capacity(HEADERS);
@@ -122,10 +115,10 @@ fn protect(fields: &mut HeaderMap) {
 }
 
 impl Asset {
-    /// The best of the compressed representations, and its `Content-Encoding`; none where the bytes
-    /// as they are suit better. At equal weights the smallest wins. A client that refuses all of
-    /// them gets those too: RFC 9110 section 12.5.3 allows that, and it is of more use than 406.
-    fn pick(&self, accepted: &Accepted) -> Option<(&Coded, &'static HeaderValue)> {
+    /// The best representation and its `Content-Encoding`. At equal weights the smallest wins. A
+    /// client that refuses all of them gets identity: RFC 9110 section 12.5.3 allows that, and it is
+    /// of more use than 406.
+    fn pick(&self, accepted: &Accepted) -> (&Coded, Option<&'static HeaderValue>) {
         let identity = accepted.identity.unwrap_or(0);
         let br = self
             .br
@@ -136,32 +129,12 @@ impl Asset {
             .as_ref()
             .filter(|_| accepted.gzip > 0 && accepted.gzip >= identity);
         match (br, gzip) {
-            (Some(br), None) => Some((br, &BR)),
-            (Some(br), Some(_)) if accepted.br >= accepted.gzip => Some((br, &BR)),
-            (_, Some(gzip)) => Some((gzip, &GZIP)),
-            (None, None) => None,
+            (Some(br), None) => (br, Some(&BR)),
+            (Some(br), Some(_)) if accepted.br >= accepted.gzip => (br, Some(&BR)),
+            (_, Some(gzip)) => (gzip, Some(&GZIP)),
+            (None, None) => (&self.identity, None),
         }
     }
-}
-
-impl Coded<LazyLock<Bytes>> {
-    fn as_coded(&self) -> Coded {
-        Coded {
-            bytes: LazyLock::force(&self.bytes).clone(),
-            length: self.length.clone(),
-            etag: self.etag.clone(),
-        }
-    }
-}
-
-/// The bytes of a gzip file that `build.rs` made: ten bytes of header without a name, the deflated
-/// bytes, eight of checksum and length (RFC 1952).
-fn inflate(gzip: &'static [u8]) -> Bytes {
-    let deflated = gzip.get(10..).unwrap_or_default();
-    // It was made at compile time, and a test inflates every one.
-    miniz_oxide::inflate::decompress_to_vec(deflated)
-        .unwrap_or_default()
-        .into()
 }
 
 /// The weights of `Accept-Encoding` in thousandths; 0 is "not acceptable".
@@ -204,24 +177,6 @@ impl Accepted {
             identity: identity.or(any),
         }
     }
-}
-
-/// `q=0.5` in thousandths: 0 to 1 with at most three digits after the point (RFC 9110, 12.4.2).
-fn weight(text: &[u8]) -> Option<u16> {
-    let [b'q' | b'Q', b'=', whole @ (b'0' | b'1'), rest @ ..] = text.trim_ascii() else {
-        return None;
-    };
-    let digits = match rest {
-        [] => rest,
-        [b'.', digits @ ..] if digits.len() <= 3 => digits,
-        _ => return None,
-    };
-    let mut value = u16::from(whole - b'0');
-    for place in 0..3 {
-        let digit = digits.get(place).copied().unwrap_or(b'0');
-        value = value * 10 + u16::from(digit.is_ascii_digit().then(|| digit - b'0')?);
-    }
-    (value <= 1000).then_some(value)
 }
 
 /// Whether `If-None-Match` names this tag, by weak comparison (RFC 9110 section 13.1.2).
@@ -397,8 +352,11 @@ mod tests {
     #[test]
     fn a_compressed_form_is_kept_only_where_it_is_smaller_and_says_its_length() {
         for asset in &ASSETS {
-            let identity = asset.identity.as_coded();
-            let coded = [Some(&identity), asset.br.as_ref(), asset.gzip.as_ref()];
+            let coded = [
+                Some(&asset.identity),
+                asset.br.as_ref(),
+                asset.gzip.as_ref(),
+            ];
             for coded in coded.into_iter().flatten() {
                 assert_eq!(
                     coded.length,
@@ -472,26 +430,6 @@ mod tests {
         ] {
             let answer = respond(page(), &encodings(accept), false);
             assert_eq!(field(&answer, &CONTENT_ENCODING), coding, "{accept}");
-        }
-    }
-
-    #[test]
-    fn weights_are_read_as_the_rfc_writes_them() {
-        for (text, value) in [
-            ("q=1", Some(1000)),
-            ("q=1.000", Some(1000)),
-            (" q=0.5 ", Some(500)),
-            ("q=0.", Some(0)),
-            ("q=0.001", Some(1)),
-            ("q=1.001", None),
-            ("q=0.0001", None),
-            ("q=2", None),
-            ("q=", None),
-            ("q=0.x", None),
-            ("q=-1", None),
-            ("level=3", None),
-        ] {
-            assert_eq!(weight(text.as_bytes()), value, "{text}");
         }
     }
 

@@ -17,6 +17,7 @@ pub mod resumable;
 mod share;
 mod upload;
 mod versions;
+mod weight;
 mod zip;
 
 use std::sync::Arc;

@@ -11,8 +11,9 @@ use hyper::header::{
 use hyper::{HeaderMap, Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::weight::weight;
 use crate::body::Body;
-use crate::store::{ListPage, ListQuery};
+use crate::store::{ListPage, ListQuery, is_folded};
 
 // `const NAME_HTML: &str` for each template.
 include!(concat!(env!("OUT_DIR"), "/templates.rs"));
@@ -40,24 +41,18 @@ pub(super) fn wanted(headers: &HeaderMap) -> bool {
     html > json
 }
 
-/// The weight of the first of these media ranges that is among `ranges`; 0 without any.
-fn quality(ranges: &[&str], from_special_to_general: &[&str]) -> f32 {
-    let weight = |range: &&str| {
-        let of = |element: &&str| {
-            let mut pieces = element.split(';').map(str::trim);
-            let is_it = pieces.next()?.eq_ignore_ascii_case(range);
-            let given = pieces.find_map(|piece| {
-                let (name, value) = piece.split_once('=')?;
-                name.eq_ignore_ascii_case("q").then(|| value.parse().ok())?
-            });
-            is_it.then_some(given.unwrap_or(1.0))
-        };
-        ranges.iter().find_map(of)
+/// The weight, in thousandths, of the first of these media ranges that is among `ranges`; 0 without
+/// any. A weight that cannot be read is as good as missing.
+fn quality(ranges: &[&str], from_special_to_general: &[&str]) -> u16 {
+    let of = |wanted: &&str| {
+        ranges.iter().find_map(|range| {
+            let mut pieces = range.split(';');
+            let is_it = pieces.next()?.trim().eq_ignore_ascii_case(wanted);
+            let given = pieces.find_map(|piece| weight(piece.as_bytes()));
+            is_it.then_some(given.unwrap_or(1000))
+        })
     };
-    from_special_to_general
-        .iter()
-        .find_map(weight)
-        .unwrap_or(0.0)
+    from_special_to_general.iter().find_map(of).unwrap_or(0)
 }
 
 /// What `POST /upload` has stored (key, size in bytes): 201, with a link to each. Its links are
@@ -191,10 +186,7 @@ const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
 /// The link to an object. A browser folds `.` and `..` out of a path, proxies merge `//`: keys
 /// with such segments go in the query.
 fn push_link(to: &mut String, key: &str) {
-    let (route, set) = if key
-        .split('/')
-        .any(|segment| matches!(segment, "" | "." | ".."))
-    {
+    let (route, set) = if key.split('/').any(is_folded) {
         ("files?key=", IN_QUERY)
     } else {
         ("files/", IN_PATH)

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{Access, Link, ObjectKey};
+use crate::store::{Access, Link, ObjectKey, is_folded};
 
 /// Seconds that a link is good for when the client does not say.
 const DEFAULT_SECONDS: u64 = 3600;
@@ -77,9 +77,8 @@ fn authority(host: Option<&HeaderValue>) -> Result<Authority, Error> {
 /// The link's path and query. Clients fold away some segments of a path; such a key goes into
 /// the query.
 fn target(app: &App, key: &ObjectKey, expires: i64, signature: &str) -> String {
-    let folded = |segment| matches!(segment, "" | "." | "..");
     let signed = format!("expires={expires}&signature={signature}");
-    if key.as_str().split('/').any(folded) {
+    if key.as_str().split('/').any(is_folded) {
         let base = &app.process.config.base_path;
         let key = utf8_percent_encode(key.as_str(), NON_ALPHANUMERIC);
         format!("{base}/files?key={key}&{signed}")

@@ -85,6 +85,11 @@ impl KeyRules {
     }
 }
 
+/// Whether a segment is one that clients fold out of a path, or proxies merge.
+pub(crate) fn is_folded(segment: &str) -> bool {
+    matches!(segment, "" | "." | "..")
+}
+
 fn portable(text: &str) -> Result<(), KeyError> {
     if text.chars().any(char::is_control) {
         return Err(KeyError::Control);
@@ -92,7 +97,7 @@ fn portable(text: &str) -> Result<(), KeyError> {
     if text.contains('\\') {
         return Err(KeyError::Backslash);
     }
-    if text.split('/').any(|s| matches!(s, "" | "." | "..")) {
+    if text.split('/').any(is_folded) {
         return Err(KeyError::Segment);
     }
     Ok(())

@@ -18,6 +18,7 @@ use async_trait::async_trait;
 pub use backend::Backend;
 pub use error::{StoreError, StoreResult};
 pub use history::{Access, Link, MAX_VERSIONS, Version, Versions};
+pub(crate) use key::is_folded;
 pub use key::{INTERNAL_PREFIX, KEY_IN_PATH, KeyError, KeyRules, MAX_KEY_BYTES, ObjectKey};
 pub use list::{ListPage, ListQuery};
 pub use object::{
