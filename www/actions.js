@@ -1,9 +1,9 @@
 // What is done with objects that are there: downloaded, deleted and brought back, renamed, moved,
 // linked to and shared. Each takes items {key, folder} and `back`, which returns the focus.
 
-import { below, changed, link, list, move as moveOne, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
+import { below, changed, link, list, move as moveOne, place, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
 import * as dialog from './dialog.js';
-import { baseName, count, element, fullDate, number, plain } from './format.js';
+import { baseName, count, element, fullDate, number, plain, shortName } from './format.js';
 
 // Keys in one request, and keys that an Undo remembers: of so many also which marker is its own.
 const BATCH = 1000;
@@ -14,7 +14,7 @@ const SAMPLE = 8;
 // Requests at once, where each is for one object.
 const AT_ONCE = 4;
 
-const short = (key) => `“${plain(baseName(key).replace(/\/$/, ''))}”`;
+const short = (key) => `“${shortName(key)}”`;
 const what = (items) => (items.length === 1 ? short(items[0].key) : count(items.length, 'item'));
 const absolute = (address) => new URL(address, document.baseURI).href;
 
@@ -32,10 +32,8 @@ export function menu(items, where, point, back) {
   dialog.menu(entries, where, point, back);
 }
 
-const page = (key) => `#/${key.split('/').map(encodeURIComponent).join('/')}`;
-
 function open([{ key }]) {
-  location.hash = page(key);
+  location.hash = place(key);
 }
 
 export function download([{ key, folder }]) {
@@ -44,7 +42,7 @@ export function download([{ key, folder }]) {
 }
 
 export async function copyLink([{ key, folder }]) {
-  const copied = await dialog.copy(absolute(folder ? page(key) : link(key)));
+  const copied = await dialog.copy(absolute(folder ? place(key) : link(key)));
   if (copied) dialog.toast(`Copied the link to ${short(key)}`);
   return copied;
 }

@@ -52,10 +52,15 @@ function fitsPath(key) {
   return key.split('/').every((segment) => !['', '.', '..'].includes(segment));
 }
 
+const inPath = (key) => key.split('/').map(encodeURIComponent).join('/');
+
+// Where the page shows a folder (its key ends with a slash), or an object's details.
+export const place = (key) => `#/${inPath(key)}`;
+
 // An object's address, with parameters where given.
 export function link(key, parameters = '') {
   return fitsPath(key)
-    ? `files/${key.split('/').map(encodeURIComponent).join('/')}${parameters && `?${parameters}`}`
+    ? `files/${inPath(key)}${parameters && `?${parameters}`}`
     : `files?key=${encodeURIComponent(key)}${parameters && `&${parameters}`}`;
 }
 

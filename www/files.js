@@ -1,8 +1,8 @@
 // The folder that is shown: its address in the hash, its pages from the server, filter and order,
 // and the bar above it. Rows are table.js's, what is done with objects is actions.js's.
 
-import { exists, link, list } from './api.js';
-import { baseName, count, element, number, plain } from './format.js';
+import { exists, link, list, place } from './api.js';
+import { baseName, count, element, number, plain, shortName } from './format.js';
 import * as table from './table.js';
 
 // The first page is there at once; those after it are as large as the server gives them.
@@ -44,9 +44,6 @@ let loading = null;
 
 export const folder = () => prefix ?? '';
 
-// The address of a folder (its key ends with a slash) or of an object's details.
-export const address = (key) => `#/${key.split('/').map(encodeURIComponent).join('/')}`;
-
 function addressed() {
   const text = location.hash.replace(/^#\/?/, '');
   try {
@@ -72,7 +69,7 @@ function merge(a, b) {
   return made;
 }
 
-const asFolder = (key) => ({ key, folder: true, address: address(key) });
+const asFolder = (key) => ({ key, folder: true, address: place(key) });
 const asFile = (file) => ({
   key: file.key, folder: false, size: file.size, modified: file.last_modified,
   time: Date.parse(file.last_modified), address: link(file.key, 'inline'),
@@ -175,7 +172,7 @@ function drawCrumbs() {
   const parts = prefix.split('/').slice(0, -1);
   const links = ['', ...parts].map((part, index) => {
     const to = element('a', {
-      href: address(parts.slice(0, index).map((text) => `${text}/`).join('')),
+      href: place(parts.slice(0, index).map((text) => `${text}/`).join('')),
       textContent: index === 0 ? 'All files' : plain(part) || '(no name)',
     });
     to.dir = 'auto';
@@ -185,7 +182,7 @@ function drawCrumbs() {
   crumbs.replaceChildren(...links);
   crumbs.lastElementChild.scrollIntoView({ block: 'nearest', inline: 'end' });
   $('#target').textContent = prefix ? `They go to ${plain(prefix)}` : 'They go to All files';
-  document.title = prefix ? `${plain(baseName(prefix).replace(/\/$/, ''))} – Cloud Portfolio` : 'Cloud Portfolio';
+  document.title = prefix ? `${shortName(prefix)} – Cloud Portfolio` : 'Cloud Portfolio';
 }
 
 // Follows the address: the folder, and where an object is named, its details.
@@ -221,9 +218,9 @@ async function astray(key, wanted) {
   const [within, { toast }] = await Promise.all([list({ prefix: `${key}/`, limit: 1 }), import('./dialog.js')]);
   if (!wanted()) return;
   if (within.files.length + within.prefixes.length > 0) {
-    location.replace(address(`${key}/`));
+    location.replace(place(`${key}/`));
   } else {
-    history.replaceState(null, '', address(prefix));
+    history.replaceState(null, '', place(prefix));
     toast(`“${plain(baseName(key))}” is not there, or no longer.`);
   }
 }
@@ -233,7 +230,7 @@ let stepped = false;
 function back() {
   if (addressed() !== prefix) {
     if (stepped) history.back();
-    else history.replaceState(null, '', address(prefix));
+    else history.replaceState(null, '', place(prefix));
   }
   stepped = false;
   table.focus();
@@ -248,10 +245,10 @@ table.onAction(async (what, items, where, point) => {
     $('#selected').textContent = `${table.label()} selected`;
     selection.querySelector('[data-action="download"]').hidden = items.length !== 1;
   } else if (what === 'up') {
-    if (prefix) location.hash = address(prefix.slice(0, prefix.lastIndexOf('/', prefix.length - 2) + 1));
+    if (prefix) location.hash = place(prefix.slice(0, prefix.lastIndexOf('/', prefix.length - 2) + 1));
   } else if (what === 'open') {
     stepped = !items[0].folder;
-    location.hash = address(items[0].key);
+    location.hash = place(items[0].key);
   } else {
     const actions = await import('./actions.js');
     if (what === 'menu') actions.menu(items, where, point, focusBack);

@@ -70,6 +70,9 @@ export function plain(name) {
 
 export const baseName = (key) => key.slice(key.lastIndexOf('/', key.length - 2) + 1);
 
+// What a file or a folder is called in front of people.
+export const shortName = (key) => plain(baseName(key).replace(/\/$/, ''));
+
 export function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);

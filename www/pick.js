@@ -6,7 +6,9 @@
 const BATCH = 200;
 
 // A file's name without a path, as the server cuts a form's.
-const named = (file) => ({ path: file.webkitRelativePath || file.name.split(/[\\/]/).pop(), file });
+export const ownName = (file) => file.name.split(/[\\/]/).pop();
+
+const named = (file) => ({ path: file.webkitRelativePath || ownName(file), file });
 
 // The files below a dropped folder. One that cannot be read has no file; the others are uploaded
 // all the same.

@@ -6,6 +6,7 @@
 
 import { backoff, changed, passing, sleep } from './api.js';
 import { baseName } from './format.js';
+import { ownName } from './pick.js';
 import { forget, left, onOwner, save } from './saved.js';
 import { Exists, giveUp, send } from './send.js';
 
@@ -29,7 +30,7 @@ export function onChange(callback) {
   tell = callback;
 }
 
-const BUSY = ['uploading', 'waiting', 'retrying', 'offline', 'conflict'];
+export const BUSY = ['uploading', 'waiting', 'retrying', 'offline', 'conflict'];
 export const isBusy = (entry) => BUSY.includes(entry.state);
 export const isOver = (entry) => ['stored', 'skipped', 'cancelled'].includes(entry.state);
 
@@ -103,9 +104,8 @@ onOwner((owner) => {
 
 // The file for an entry that has none; false where it is another.
 export function attach(entry, file) {
-  // The name as it was queued: what the system took for a part of a path is cut off (pick.js).
-  const name = file.name.split(/[\\/]/).pop();
-  if (print({ ...entry, name: baseName(entry.path) }) !== print({ size: file.size, modified: file.lastModified, name })) {
+  const about = { size: file.size, modified: file.lastModified, name: ownName(file) };
+  if (print({ ...entry, name: baseName(entry.path) }) !== print(about)) {
     set(entry, 'needs-file', 'That is not the same file: its name, size or date differs.', 'Choose the same file again to go on, or cancel this and add the new one.');
     return false;
   }

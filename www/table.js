@@ -1,7 +1,7 @@
 // The list as a grid: draws the rows near the window and no others, and keeps the active row and
 // the selection, by mouse and by keyboard. What is listed, and what is done with it, is files.js's.
 
-import { baseName, bytes, date, fullDate, kind, name, number, plain, size } from './format.js';
+import { bytes, date, fullDate, kind, name, number, plain, shortName, size } from './format.js';
 
 // Rows drawn above and below the window.
 const AROUND = 12;
@@ -108,7 +108,7 @@ addEventListener('resize', later, { passive: true });
 function make(item) {
   const row = template.cloneNode(true);
   row.dataset.key = item.key;
-  const label = plain(baseName(item.key).replace(/\/$/, ''));
+  const label = shortName(item.key);
   const [pick, , , , more] = row.cells;
   pick.firstChild.ariaLabel = `Select ${label}`;
   more.firstChild.ariaLabel = `Actions for ${label}`;
@@ -116,7 +116,7 @@ function make(item) {
   row.querySelector('svg').classList.toggle('folder', item.folder);
   const open = row.querySelector('a');
   open.href = item.address;
-  open.append(name(baseName(item.key).replace(/\/$/, '')));
+  open.append(name(label));
   // Heard as one word, though it is drawn in two.
   open.ariaLabel = label;
   open.title = plain(item.key);

@@ -244,7 +244,7 @@ function draw() {
   // What the panel covers can be scrolled out from under it.
   document.documentElement.style.setProperty('--dock', panel.hidden ? '0px' : `${panel.offsetHeight}px`);
   if (told.running) later();
-  askNext();
+  askNext(sum);
 }
 
 // --- names that exist
@@ -255,12 +255,12 @@ const standing = new Map();
 let putOff = false;
 let asking = false;
 
-async function askNext() {
-  const busy = [...queue.entries.values()].some(queue.isBusy);
-  if (!busy) {
+async function askNext(sum) {
+  if (!has(sum, ...queue.BUSY)) {
     standing.clear();
     putOff = false;
   }
+  if (!has(sum, 'conflict')) return;
   const inConflict = (each) => each.state === 'conflict';
   const conflicts = [...queue.entries.values()].filter(inConflict);
   for (const each of conflicts) if (standing.has(each.batch)) queue.answer(each, standing.get(each.batch));
