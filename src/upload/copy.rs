@@ -56,7 +56,7 @@ impl Engine {
                 let (from, source) = (from.clone(), source.clone());
                 let multipart = flight.multipart.clone();
                 let part = async move { store.copy_part(&from, &source, &multipart, number).await };
-                flight.launch(part).await?;
+                flight.launch(number, part).await?;
             }
             flight.land_all().await
         };

@@ -1,6 +1,7 @@
 //! The parts of one upload while they are on their way to the store, several at once. What they are
 //! made of, and what becomes of the upload, is `multipart`'s, `copy`'s and `resume`'s.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,7 +17,11 @@ pub(super) struct Flight {
     pub(super) store: Arc<dyn Store>,
     pub(super) multipart: Multipart,
     most: usize,
+    /// Whether no part may be `most` or more ahead of one that is not confirmed.
+    close: bool,
     sending: FuturesUnordered<BoxFuture<'static, StoreResult<Part>>>,
+    /// The numbers of the parts in `sending`.
+    numbers: BTreeSet<u32>,
     pub(super) done: Vec<Part>,
 }
 
@@ -27,9 +32,18 @@ impl Flight {
             store,
             multipart,
             most,
+            close: false,
             sending: FuturesUnordered::new(),
+            numbers: BTreeSet::new(),
             done: Vec::new(),
         }
+    }
+
+    /// No part runs ahead of one that is slow, or tried again: of a resumable upload counts only
+    /// what has no gap before it, and the rest is sent again after a crash.
+    pub(super) fn close_together(mut self) -> Self {
+        self.close = true;
+        self
     }
 
     /// Waits for all parts that are on their way.
@@ -49,18 +63,29 @@ impl Flight {
                 .upload_part(&multipart, number, Payload::Gathered(blocks))
                 .await
         };
-        self.launch(work).await
+        self.launch(number, work).await
     }
 
-    /// Adds what makes one part; waits first while as many as allowed are on their way.
+    /// Adds what makes part `number`; waits first while as many as allowed are on their way.
     pub(super) async fn launch(
         &mut self,
+        number: u32,
         work: impl Future<Output = StoreResult<Part>> + Send + 'static,
     ) -> Result<(), Error> {
-        while self.sending.len() >= self.most {
+        self.room_for(number).await?;
+        self.sending.push(Box::pin(work));
+        self.numbers.insert(number);
+        Ok(())
+    }
+
+    /// Waits while as many parts as allowed are on their way before part `number`.
+    pub(super) async fn room_for(&mut self, number: u32) -> Result<(), Error> {
+        let most = self.most;
+        let ahead = |first: &u32| number.saturating_sub(*first) as usize >= most;
+        while self.sending.len() >= most || (self.close && self.numbers.first().is_some_and(ahead))
+        {
             self.land().await?;
         }
-        self.sending.push(Box::pin(work));
         Ok(())
     }
 
@@ -73,15 +98,21 @@ impl Flight {
     pub(super) fn drop_all(&mut self) -> bool {
         let any = self.is_busy();
         self.sending.clear();
+        self.numbers.clear();
         any
     }
 
     /// Waits for one part to be confirmed.
     async fn land(&mut self) -> Result<(), Error> {
         if let Some(part) = self.sending.next().await {
-            self.done.push(part?);
+            self.note(part?);
         }
         Ok(())
+    }
+
+    fn note(&mut self, part: Part) {
+        self.numbers.remove(&part.number);
+        self.done.push(part);
     }
 
     /// Waits for `work` while parts go on; a part that fails ends the wait.
@@ -95,9 +126,56 @@ impl Flight {
                 biased;
                 done = &mut work => return done,
                 Some(part) = self.sending.next(), if !self.sending.is_empty() => {
-                    self.done.push(part?);
+                    self.note(part?);
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::KeyRules;
+    use crate::store::fs::FsStore;
+
+    fn flight(dir: &tempfile::TempDir) -> Flight {
+        let multipart = Multipart {
+            key: KeyRules::default().writable("k").unwrap(),
+            upload_id: "u".into(),
+            part_size: 1,
+            crc64: false,
+        };
+        Flight::new(FsStore::open(dir.path()).unwrap(), multipart, 2)
+    }
+
+    /// The highest number that goes out while part 1 never comes back.
+    async fn reach(mut flight: Flight) -> u32 {
+        flight.launch(1, std::future::pending()).await.unwrap();
+        for number in 2..10 {
+            let part = Part {
+                number,
+                size: 1,
+                etag: String::new(),
+                crc64: None,
+            };
+            let sent = flight.launch(number, async { Ok(part) });
+            if tokio::time::timeout(Duration::from_secs(1), sent)
+                .await
+                .is_err()
+            {
+                return number - 1;
+            }
+        }
+        9
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_parts_that_stay_together_wait_for_a_slow_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(reach(flight(&dir)).await, 9);
+        assert_eq!(reach(flight(&dir).close_together()).await, 2);
     }
 }

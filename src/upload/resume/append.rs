@@ -73,7 +73,8 @@ impl Engine {
             Arc::clone(&self.store),
             open.multipart.clone(),
             self.config.concurrency,
-        );
+        )
+        .close_together();
         let begun = open.parts.len() as u64;
         // Also a request without bytes may be the one that completes: then the tail is the last part.
         let finishing = match piece.finish {

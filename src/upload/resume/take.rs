@@ -127,6 +127,7 @@ impl Engine {
         if is_part {
             let multipart = open.multipart.clone();
             let number = parts as u32 + 1;
+            flight.room_for(number).await?;
             let work = stream_payload(cutter, blocks, goal, false, |payload| async move {
                 store.upload_part(&multipart, number, payload).await
             });
