@@ -42,12 +42,20 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
         log::debug!("a connection was gone before it was served: {error}");
         return;
     }
+    let peer = match stream.peer_addr() {
+        // An IPv4 client of an IPv6 socket is an IPv4 client.
+        Ok(peer) => peer.ip().to_canonical(),
+        Err(error) => {
+            log::debug!("a connection was gone before it was served: {error}");
+            return;
+        }
+    };
     let timeout = app.process.config.timeout;
     let io = ClientIo::new(stream, timeout, Arc::clone(slot.in_service()));
     let in_service = Arc::clone(slot.in_service());
     let service = service_fn({
         let app = Arc::clone(&app);
-        move |request| exchange::serve(Arc::clone(&app), Arc::clone(&in_service), request)
+        move |request| exchange::serve(Arc::clone(&app), Arc::clone(&in_service), peer, request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -2,6 +2,7 @@
 //! caught, the answer's common headers, and the log line. What routes do is in `handler`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -43,12 +44,14 @@ const CLIENT_CLOSED: StatusCode = match StatusCode::from_u16(499) {
 pub(super) async fn serve(
     app: Arc<App>,
     in_service: Arc<InService>,
+    peer: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     in_service.begin();
     let received = Arc::new(AtomicU64::new(0));
     let mut log = Log {
         id: request_id(&app, request.headers()),
+        from: peer,
         method: request.method().clone(),
         route: "-",
         level: Level::Info,
@@ -206,6 +209,7 @@ fn drop_body(response: &mut Response<Body>) {
 /// What the log line says of a request.
 struct Log {
     id: String,
+    from: IpAddr,
     method: Method,
     route: &'static str,
     level: Level,
@@ -224,8 +228,9 @@ impl Drop for Log {
         log::log!(
             target: "access",
             self.level,
-            "id={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
+            "id={} from={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
             self.id,
+            self.from,
             self.method,
             self.route,
             self.status.as_u16(),
