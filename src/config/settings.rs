@@ -148,3 +148,45 @@ pub(super) fn default_of(name: &str) -> &'static str {
         .find(|setting| setting.name == name)
         .map_or("", |setting| setting.default)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    const BEGIN: &str = "<!-- settings: made by `UPDATE=1 cargo test --lib settings` -->\n";
+    const END: &str = "<!-- end of settings -->\n";
+
+    fn table() -> String {
+        let mut text = "| setting | default | what it is |\n|---|---|---|\n".to_owned();
+        for Setting {
+            name,
+            default,
+            help,
+            ..
+        } in SETTINGS
+        {
+            let default = if default.is_empty() {
+                String::new()
+            } else {
+                format!("`{default}`")
+            };
+            writeln!(text, "| `{name}` | {default} | {help} |").unwrap();
+        }
+        text
+    }
+
+    #[test]
+    fn the_readme_has_the_table_as_it_is() {
+        let readme = std::fs::read_to_string("README.md").unwrap();
+        let (before, rest) = readme.split_once(BEGIN).unwrap();
+        let (shown, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("UPDATE").is_some() {
+            let updated = format!("{before}{BEGIN}{}{END}{after}", table());
+            std::fs::write("README.md", updated).unwrap();
+        } else {
+            assert_eq!(shown, table(), "UPDATE=1 cargo test --lib settings");
+        }
+    }
+}
