@@ -1,0 +1,94 @@
+"""scripts/deploy, with a kubectl that writes down what it is asked and fails where it is told to."""
+
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+import yaml
+
+from rendered import ROOT
+
+IMAGE = "docker.io/someone/cloud-container-portfolio@sha256:" + "0123456789abcdef" * 4
+KUBECTL = r"""#!/usr/bin/env bash
+echo "$*" >>"$STATE/calls"
+case "$*" in
+  *'get deployment/'*revision*) printf '%s' "${REVISION-3}" ;;
+  *'get deployment/'*replicas*) printf '%s' "${REPLICAS-7}" ;;
+  'apply -k '*) "$KUSTOMIZE" build "$3" >"$STATE/applied.yaml"; exit "${APPLY:-0}" ;;
+  *'rollout undo'*) touch "$STATE/undone" ;;
+  *'rollout status'*) [ -e "$STATE/undone" ] || exit "${ROLLOUT:-0}" ;;
+esac
+"""
+
+
+class Deploy(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.state = pathlib.Path(folder.name)
+        kubectl = self.state / "kubectl"
+        kubectl.write_text(KUBECTL)
+        kubectl.chmod(0o755)
+
+    def deploy(self, overlay="aws", image=IMAGE, **env):
+        env = os.environ | {"STATE": str(self.state), "PATH": f"{self.state}:{os.environ['PATH']}"} | env
+        command = [ROOT / "scripts/deploy", overlay, image]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        self.assertEqual(list((ROOT / "manifests/overlays").glob(".deploy-*")), [])
+        return done
+
+    @property
+    def calls(self):
+        path = self.state / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    @property
+    def undone(self):
+        return [call for call in self.calls if "rollout undo" in call]
+
+    def applied(self):
+        for one in yaml.safe_load_all((self.state / "applied.yaml").read_text()):
+            if one["kind"] == "Deployment" and one["metadata"]["name"] == "cloud-portfolio":
+                return one["spec"]
+
+    def test_the_digest_is_applied_and_the_autoscalers_number_is_kept(self):
+        for overlay in ("base", "aws", "aws-secrets-manager", "local", "monitoring"):
+            done = self.deploy(overlay)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            spec = self.applied()
+            self.assertEqual(spec["template"]["spec"]["containers"][0]["image"], IMAGE)
+            self.assertEqual(spec["replicas"], 7)
+        self.assertEqual(self.undone, [])
+
+    def test_the_first_one_has_three_replicas(self):
+        self.assertEqual(self.deploy(REVISION="", REPLICAS="").returncode, 0)
+        self.assertEqual(self.applied()["replicas"], 3)
+
+    def test_a_rollout_that_fails_is_taken_back_to_what_ran_before(self):
+        done = self.deploy(ROLLOUT="1")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("what ran before serves again", done.stderr)
+        self.assertEqual(self.undone, ["-n cloud-portfolio rollout undo deployment/cloud-portfolio --to-revision=3"])
+        # And it is waited for.
+        self.assertIn("rollout status", self.calls[-1])
+
+    def test_half_an_apply_is_taken_back_too(self):
+        self.assertNotEqual(self.deploy(APPLY="1").returncode, 0)
+        self.assertEqual(len(self.undone), 1)
+
+    def test_a_first_one_that_fails_has_nothing_to_go_back_to(self):
+        done = self.deploy(REVISION="", REPLICAS="", ROLLOUT="1")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("nothing to go back to", done.stderr)
+        self.assertEqual(self.undone, [])
+
+    def test_tags_and_overlays_that_are_not_there_are_refused_before_anything_is_done(self):
+        for overlay, image in [("aws", "someone/app:1.0"), ("aws", "app@sha256:12"), ("nowhere", IMAGE), ("../aws", IMAGE)]:
+            self.assertNotEqual(self.deploy(overlay, image).returncode, 0, (overlay, image))
+        self.assertEqual(self.calls, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
