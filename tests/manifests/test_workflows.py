@@ -15,7 +15,7 @@ WRITES = {"deploy": {"id-token"}}
 
 class Workflows(unittest.TestCase):
     def each(self):
-        self.assertEqual([path.stem for path in PATHS], ["audit", "deploy", "image", "test"])
+        self.assertLessEqual({"audit", "deploy", "image", "test"}, {path.stem for path in PATHS})
         for path in PATHS:
             with self.subTest(workflow=path.stem):
                 yield path.stem, yaml.safe_load(path.read_text())
