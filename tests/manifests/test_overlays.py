@@ -78,6 +78,8 @@ class Aws(unittest.TestCase):
         self.assertEqual(labels["elbv2.k8s.aws/pod-readiness-gate-inject"], "enabled")
 
     def test_keys_of_secrets_manager_arrive_as_files(self):
+        for kind in ("ExternalSecret", "SecretStore"):
+            self.assertEqual([one["apiVersion"] for one in self.keys.all(kind)], ["external-secrets.io/v1"])
         secret = self.keys.get("ExternalSecret", "cloud-portfolio-s3")["spec"]
         store = self.keys.get("SecretStore", secret["secretStoreRef"]["name"])["spec"]
         self.assertEqual(store["provider"]["aws"]["service"], "SecretsManager")
