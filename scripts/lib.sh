@@ -51,6 +51,23 @@ install_browser_tools() {
   fi
 }
 
+# python_tools: an environment with what tests/python/requirements.txt pins; its Python becomes $python.
+python_tools() {
+  local pinned=$root/tests/python/requirements.txt folder=$tools/python
+  # shellcheck disable=SC2034 # used by those that source this
+  python=$folder/bin/python
+  cmp -s "$pinned" "$folder/pinned" && return
+  need python3 python3
+  say "installing what tests/python/requirements.txt pins"
+  rm -rf "$folder"
+  if ! python3 -m venv "$folder" >/dev/null 2>&1; then
+    if may_install; then install_package python3-venv "a Python environment"; fi
+    python3 -m venv "$folder" >/dev/null || die "venv is missing. Type: sudo apt-get install python3-venv"
+  fi
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$pinned"
+  cp "$pinned" "$folder/pinned"
+}
+
 # usage: prints the comment at the top of the script that calls it.
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 
