@@ -2,7 +2,7 @@
 //! holds the hash of its content, references between files rewritten to those names, each one also
 //! as brotli and gzip where that is smaller. The same files give the same output.
 //!
-//! `index.html` keeps its name: it is the page. Any other `.html` is a template that a handler
+//! `index.html` keeps its name: it is the page; so does `openapi.json`, which tells of the API. Any other `.html` is a template that a handler
 //! fills in; it is embedded as text and has no URL.
 
 use std::collections::BTreeMap;
@@ -12,6 +12,9 @@ use std::fs;
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+/// Tells of the API, to programs that know its name.
+const DESCRIPTION: &str = "openapi.json";
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -66,6 +69,7 @@ impl Site {
         };
 
         let bytes = match references(name, &source)? {
+            None if extension(name) == "json" => compact(&source),
             None => source,
             Some((text, found)) => {
                 let mut rewritten = String::with_capacity(text.len() + 32 * found.len());
@@ -83,7 +87,9 @@ impl Site {
 
         let hash = format!("{:016x}", fnv1a64(&bytes));
         let served = match name.rsplit_once('.') {
-            Some((stem, extension)) if extension != "html" => format!("{stem}.{hash}.{extension}"),
+            Some((stem, extension)) if extension != "html" && name != DESCRIPTION => {
+                format!("{stem}.{hash}.{extension}")
+            }
             _ => name.to_owned(),
         };
         self.done.insert(
@@ -157,6 +163,22 @@ fn references(name: &str, source: &[u8]) -> Result<Option<(String, Vec<Range<usi
     }
     found.sort_by_key(|range| range.start);
     Ok(Some((text, found)))
+}
+
+/// JSON without the space between its tokens.
+fn compact(json: &[u8]) -> Vec<u8> {
+    let (mut quoted, mut escaped) = (false, false);
+    let mut keep = |byte: &u8| {
+        let kept = quoted || !byte.is_ascii_whitespace();
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = quoted,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        kept
+    };
+    json.iter().copied().filter(|byte| keep(byte)).collect()
 }
 
 fn extension(name: &str) -> &str {

@@ -3,6 +3,7 @@
 //! | path | methods | route |
 //! |---|---|---|
 //! | `/`, `/index.html` and the page's files | GET, HEAD | [`Route::Asset`] |
+//! | `/openapi.json` | GET, HEAD | [`Route::Asset`]: what tells of all this |
 //! | `/upload` | POST | [`Route::Upload`] |
 //! | `/files` | GET, HEAD, POST, DELETE | [`Route::Files`]: a listing, `?zip`, `?delete`, or one object by `?key=` |
 //! | `/files/{key}` | GET, HEAD, POST, PUT, DELETE | [`Route::File`]; what a POST does is in `handler::actions` |
@@ -60,7 +61,8 @@ impl Route<'_> {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Asset(_) | Self::Base => "/",
+            Self::Asset(asset) => asset.route(),
+            Self::Base => "/",
             Self::Upload => "/upload",
             Self::Files => "/files",
             Self::File(_) => "/files/{key}",

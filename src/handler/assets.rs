@@ -64,6 +64,9 @@ static POLICY: HeaderValue = HeaderValue::from_static(
 /// The page's ten headers, and room for what the connection adds, in one allocation.
 const HEADERS: usize = 12;
 
+/// What tells of the API (`www/openapi.json`), by its name.
+const DESCRIPTION: &str = "openapi.json";
+
 /// The asset at this path below `BASE_PATH` (`""` or `index.html` is the page).
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Asset> {
@@ -115,6 +118,16 @@ fn protect(fields: &mut HeaderMap) {
 }
 
 impl Asset {
+    /// The path that logs and the API's description have for it: one for all that makes up the page.
+    #[must_use]
+    pub fn route(&self) -> &'static str {
+        if self.name == DESCRIPTION {
+            "/openapi.json"
+        } else {
+            "/"
+        }
+    }
+
     /// The best representation and its `Content-Encoding`. At equal weights the smallest wins. A
     /// client that refuses all of them gets identity: RFC 9110 section 12.5.3 allows that, and it is
     /// of more use than 406.
@@ -285,7 +298,8 @@ mod tests {
                 "{}",
                 asset.name
             );
-            assert_eq!(asset.immutable, asset.name != "index.html");
+            let is_named = matches!(asset.name, "index.html" | DESCRIPTION);
+            assert_eq!(asset.immutable, !is_named);
         }
     }
 
@@ -527,7 +541,7 @@ mod tests {
     fn hashed_names_are_kept_for_a_year_and_the_page_is_asked_for_each_time() {
         for asset in &ASSETS {
             let answer = respond(asset, &HeaderMap::new(), false);
-            let page = asset.name == "index.html";
+            let page = !asset.immutable;
             let cache = if page {
                 "no-cache"
             } else {
