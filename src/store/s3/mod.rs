@@ -9,6 +9,7 @@ mod heal;
 mod integrity;
 mod listing;
 mod meaning;
+mod outage;
 mod parts;
 mod request;
 mod retry;
@@ -45,6 +46,7 @@ use crate::counters::Counters;
 use connect::Connector;
 use integrity::Checks;
 use meaning::Named;
+use outage::Outage;
 use sign::Signer;
 use transport::Transport;
 
@@ -68,6 +70,7 @@ pub struct S3Settings {
     tls: Arc<rustls::ClientConfig>,
     timeout: Duration,
     counters: Arc<Counters>,
+    outage: Arc<Outage>,
 }
 
 impl S3Settings {
@@ -100,6 +103,7 @@ impl S3Settings {
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
             counters: Arc::default(),
+            outage: Arc::new(Outage::new()),
         })
     }
 
@@ -132,7 +136,13 @@ impl S3Store {
     /// Opens no connection yet.
     #[must_use]
     pub fn new(settings: Arc<S3Settings>) -> Self {
-        let transport = Transport::new(Connector::new(&settings.tls), settings.timeout);
+        let connector = Connector::new(&settings.tls);
+        let outage = Arc::clone(&settings.outage);
+        let transport = Transport::new(connector, settings.timeout, outage);
+        Self::over(settings, transport)
+    }
+
+    fn over(settings: Arc<S3Settings>, transport: Transport) -> Self {
         let credentials = StaticProvider::from(settings.credentials.clone());
         let client = Client::new_with(credentials, transport.clone());
         let s3 = S3Client::new_with_client(client, settings.region.clone());
@@ -265,7 +275,16 @@ impl Store for S3Store {
             limit: 1,
             cursor: None,
         };
-        self.list(&query).await.map(|_| ())
+        let settings = &self.settings;
+        let _judged = settings.outage.check();
+        let connector = Connector::new(&settings.tls);
+        let probe = Transport::probe(connector, settings.timeout, Arc::clone(&settings.outage));
+        let probe = Self::over(Arc::clone(settings), probe);
+        probe.list(&query).await.map(|_| ())
+    }
+
+    async fn doubted(&self) {
+        self.settings.outage.doubted().await;
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {
