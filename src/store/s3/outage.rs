@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep};
 const DOUBT: Duration = Duration::from_secs(1);
 /// S3 is not gone before nothing was heard for so long: a restart behind a balancer is shorter.
 const BLIP: Duration = Duration::from_secs(1);
+/// What was under way and does not move so long after S3 is back has a connection that is dead.
+const RETURN: Duration = Duration::from_secs(2);
 
 /// What all workers know of it.
 pub(super) struct Outage {
@@ -138,14 +140,18 @@ impl Outage {
         loop {
             // The sender is `self`: it never closes.
             let _ = state.wait_for(|state| state.gone).await;
-            let wanted = !under_way;
             if under_way {
                 let _ = state.wait_for(|state| !state.gone).await;
-                sleep(DOUBT).await;
+                let back = Instant::now();
+                sleep(RETURN).await;
+                if quiet() >= back.elapsed() {
+                    return;
+                }
+                continue;
             }
             tokio::select! {
                 _ = silence() => return,
-                _ = state.wait_for(|state| state.gone != wanted) => {}
+                _ = state.wait_for(|state| !state.gone) => {}
             }
         }
     }
@@ -224,7 +230,7 @@ mod tests {
             advance(DOUBT).await;
             outage.heard();
         }
-        assert!(timeout(DOUBT * 3, &mut part).await.is_ok());
+        assert!(timeout(RETURN * 2, &mut part).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
