@@ -114,10 +114,13 @@ struct Seen {
     status: u16,
 }
 
+/// What is under way may outlast the outage.
+const PARTS: &str = "put of 12 MiB in parts";
+
 type Work = fn(&mut Client, u64) -> Answer;
 
 /// A page, a probe, a listing, a read, and small and larger writes.
-const KINDS: [(&str, Work); 7] = [
+const KINDS: [(&str, Work); 8] = [
     ("page", |client, _| client.get("/")),
     ("health", |client, _| client.get("/health")),
     ("ready", |client, _| client.get("/ready")),
@@ -126,8 +129,11 @@ const KINDS: [(&str, Work); 7] = [
     ("put", |client, n| {
         client.put(&format!("/files/s{n}"), &[7; 5000])
     }),
-    ("put of 6 MiB", |client, n| {
-        client.put(&format!("/files/l{n}"), &vec![7; 6 << 20])
+    ("put of 4 MiB", |client, n| {
+        client.put(&format!("/files/l{n}"), &vec![7; 4 << 20])
+    }),
+    (PARTS, |client, n| {
+        client.put(&format!("/files/m{n}"), &vec![7; 12 << 20])
     }),
 ];
 
@@ -312,7 +318,10 @@ fn outage(mode: u8, name: &str, onset: Duration) {
             seconds(slowest(settled)),
             seconds(recovered),
         );
-        if is_stored(kind) {
+        if kind == PARTS {
+            assert!(worst < length + Duration::from_secs(10), "{worst:?}");
+            assert!(recovered < Duration::from_secs(10), "{recovered:?}");
+        } else if is_stored(kind) {
             assert!(failed > 0, "{kind}: there was no outage");
             assert!(worst < onset + Duration::from_secs(4), "{kind}: {worst:?}");
             assert!(slowest(settled) < Duration::from_secs(1), "{kind}");

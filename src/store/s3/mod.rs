@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, TryFutureExt};
 use percent_encoding::percent_decode_str;
 use rusoto_core::credential::{AwsCredentials, StaticProvider};
@@ -52,6 +53,9 @@ use transport::Transport;
 
 /// The metadata by which an upload's object is known again: see `upload::settle`.
 const NONCE: &str = "upload-nonce";
+
+/// Most probes of one check, a second after each other.
+const PROBES: usize = 5;
 
 /// What every worker's store is made of.
 pub struct S3Settings {
@@ -166,6 +170,22 @@ impl S3Store {
         format!("{}{key}", self.settings.prefix)
     }
 
+    /// Lists one key, on a connection of its own, also while S3 is gone.
+    async fn probe(&self) -> StoreResult<()> {
+        let query = ListQuery {
+            prefix: String::new(),
+            delimiter: None,
+            limit: 1,
+            cursor: None,
+        };
+        let settings = &self.settings;
+        let connector = Connector::new(&settings.tls);
+        let outage = Arc::clone(&settings.outage);
+        let transport = Transport::probe(connector, settings.timeout, outage);
+        let store = Self::over(Arc::clone(settings), transport);
+        store.list(&query).await.map(|_| ())
+    }
+
     /// One of rusoto's operations. It unwraps some headers and panics on some XML: what S3 sends
     /// must not end a request with anything but an error.
     async fn call<T, E: Named>(
@@ -269,18 +289,16 @@ impl S3Store {
 #[async_trait]
 impl Store for S3Store {
     async fn check(&self) -> StoreResult<()> {
-        let query = ListQuery {
-            prefix: String::new(),
-            delimiter: None,
-            limit: 1,
-            cursor: None,
-        };
-        let settings = &self.settings;
-        let _judged = settings.outage.check();
-        let connector = Connector::new(&settings.tls);
-        let probe = Transport::probe(connector, settings.timeout, Arc::clone(&settings.outage));
-        let probe = Self::over(Arc::clone(settings), probe);
-        probe.list(&query).await.map(|_| ())
+        let _judged = self.settings.outage.check();
+        // S3 may come back while a probe waits on a connection that is dead: the next one tells.
+        let mut probes = FuturesUnordered::new();
+        loop {
+            probes.push(self.probe());
+            tokio::select! {
+                Some(outcome) = probes.next() => return outcome,
+                () = tokio::time::sleep(outage::DOUBT), if probes.len() < PROBES => {}
+            }
+        }
     }
 
     async fn doubted(&self) {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 /// A call without an answer for so long is worth a check, and is given up when S3 turns out to be
 /// gone. S3 answers small calls within 0.2 s; a slow one costs no more than that check.
-const DOUBT: Duration = Duration::from_secs(1);
+pub(super) const DOUBT: Duration = Duration::from_secs(1);
 /// S3 is not gone before nothing was heard for so long: a restart behind a balancer is shorter.
 const BLIP: Duration = Duration::from_secs(1);
 /// What was under way and does not move so long after S3 is back has a connection that is dead.
