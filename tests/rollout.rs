@@ -49,7 +49,8 @@ fn replace(server: &mut Server, start: impl Fn() -> Server) -> String {
 
 #[test]
 fn replicas_are_replaced_under_load_and_no_request_fails_and_no_upload_is_lost() {
-    let withdraw = number("ROLLOUT_WITHDRAW", 1).to_string();
+    let wait = number("ROLLOUT_WITHDRAW", 1);
+    let withdraw = wait.to_string();
     let drain = number("ROLLOUT_DRAIN", 15).to_string();
     let check = Duration::from_millis(number("ROLLOUT_CHECK", 100));
     let place = Place::new(On::Minio);
@@ -65,7 +66,7 @@ fn replicas_are_replaced_under_load_and_no_request_fails_and_no_upload_is_lost()
     let mut servers: Vec<_> = ports.iter().map(|&port| start(port)).collect();
     let balancer = Balancer::start(&ports, check);
     let over = AtomicBool::new(false);
-    let load = Load::new(balancer.port, &over);
+    let load = Load::new(balancer.port, &over, wait);
     let begun = Instant::now();
     let mut logs = Vec::new();
     let report = thread::scope(|scope| {

@@ -38,7 +38,7 @@ pub(super) async fn store(process: &Process, store: Arc<dyn Store>) -> Infallibl
         sleep(WHEN_DOWN).await;
         if up {
             // Whether it ended or was given up: it is time for the next check.
-            let _ = timeout(WHEN_UP - WHEN_DOWN, store.doubted()).await;
+            let _ = timeout(WHEN_UP.saturating_sub(WHEN_DOWN), store.doubted()).await;
         }
     }
 }

@@ -39,7 +39,7 @@ pub trait Store: Send + Sync {
     /// Ends when calls make it doubtful whether the store still answers, so that it is worth a
     /// [`Store::check`]. Without one, a store that is not there may keep each call waiting.
     async fn doubted(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// One page of keys in UTF-8 byte order (S3 `ListObjectsV2`). The internal prefix is left

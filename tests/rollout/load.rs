@@ -22,6 +22,8 @@ const BYTES_PER_SECOND: f64 = 6e6;
 #[derive(Clone)]
 pub struct Load<'a> {
     pub port: u16,
+    /// Bytes a second of resumable uploads: so few that they outlast what replicas wait for.
+    pub slow: f64,
     over: &'a AtomicBool,
     pool: Arc<Vec<u8>>,
     names: Arc<AtomicU64>,
@@ -99,9 +101,11 @@ pub struct Uploader<'a> {
 }
 
 impl<'a> Load<'a> {
-    pub fn new(port: u16, over: &'a AtomicBool) -> Self {
+    /// `withdraw` is for how long in seconds a replica that goes still takes all of a request.
+    pub fn new(port: u16, over: &'a AtomicBool, withdraw: u64) -> Self {
         Self {
             port,
+            slow: BYTES_PER_SECOND / withdraw.max(1) as f64,
             over,
             pool: Arc::new(Noise::bytes(7, POOL)),
             names: Arc::default(),
@@ -203,7 +207,7 @@ impl Uploader<'_> {
         let begun = Instant::now();
         for (number, block) in body.chunks(BLOCK).enumerate() {
             client.send(block);
-            pace(begun, (number + 1) * BLOCK);
+            pace(begun, (number + 1) * BLOCK, BYTES_PER_SECOND);
         }
         self.report.bytes += body.len() as u64;
         let Some(answer) = client.try_answer(method) else {
@@ -287,7 +291,7 @@ impl Uploader<'_> {
 }
 
 /// Waits until it is time for more than `sent` bytes.
-pub fn pace(begun: Instant, sent: usize) {
-    let due = begun + Duration::from_secs_f64(sent as f64 / BYTES_PER_SECOND);
+pub fn pace(begun: Instant, sent: usize, per_second: f64) {
+    let due = begun + Duration::from_secs_f64(sent as f64 / per_second);
     thread::sleep(due.saturating_duration_since(Instant::now()));
 }

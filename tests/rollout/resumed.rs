@@ -142,7 +142,7 @@ impl Uploader<'_> {
             ("X-Request-Id", id.as_str()),
         ];
         client.send_head("PATCH", upload, &headers);
-        let sent = send(&mut client, at, data);
+        let sent = send(&mut client, at, data, self.load.slow);
         self.report.bytes += (sent - at) as u64;
         let Some(answer) = client.try_answer("PATCH") else {
             self.failed(upload, &format!("no answer after {at}..{sent}"));
@@ -157,7 +157,7 @@ impl Uploader<'_> {
     }
 }
 
-fn send(client: &mut Client, at: usize, data: &[u8]) -> usize {
+fn send(client: &mut Client, at: usize, data: &[u8], per_second: f64) -> usize {
     let begun = Instant::now();
     let mut sent = at;
     for block in data[at..].chunks(BLOCK) {
@@ -165,7 +165,7 @@ fn send(client: &mut Client, at: usize, data: &[u8]) -> usize {
             break;
         }
         sent += block.len();
-        pace(begun, sent - at);
+        pace(begun, sent - at, per_second);
     }
     sent
 }
