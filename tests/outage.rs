@@ -248,7 +248,7 @@ fn outage(mode: u8, name: &str, onset: Duration) {
         ("READY_STRICT", "true"),
     ]);
     assert_eq!(
-        server.client().put("/files/there", &[1; 30_000]).status,
+        server.client().put("/files/there", &vec![1; 30_000]).status,
         201
     );
     let over = AtomicBool::new(false);

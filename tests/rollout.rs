@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     unreachable_pub,
+    clippy::cast_precision_loss,
     reason = "a test that fails may panic, and its modules are no API"
 )]
 

@@ -232,8 +232,8 @@ impl Uploader<'_> {
     }
 
     fn read(&mut self) {
-        let shelf = self.load.shelf.lock().unwrap().clone();
-        let Some((key, size)) = shelf.last().cloned() else {
+        let newest = self.load.shelf.lock().unwrap().last().cloned();
+        let Some((key, size)) = newest else {
             return;
         };
         let answer = self.request("read", "GET", &format!("/files/{key}"), &[], b"", &[200]);
