@@ -76,6 +76,46 @@ fn a_second_signal_cuts_at_once() {
 }
 
 #[test]
+fn a_second_signal_while_draining_cuts_at_once_and_says_what() {
+    let mut server = Server::with(On::Local, &[("DRAIN_SECONDS", "600")]);
+    let mut upload = server.client();
+    let headers = [("Content-Length", "10"), ("Expect", "100-continue")];
+    upload.send_head("PUT", "/files/endless", &headers);
+    assert_eq!(
+        upload.read_head().unwrap().status,
+        100,
+        "it is being served"
+    );
+    server.signal("TERM");
+    wait_for("draining", || {
+        server.log().contains("draining 1 connections")
+    });
+    server.signal("INT");
+    assert_eq!(upload.answer().problem(), "shutting_down");
+    assert_eq!(server.wait(), 0);
+    wait_for("the line", || server.log().contains("cut 1 connections"));
+}
+
+#[test]
+fn an_idle_connection_is_served_while_withdrawing_and_closed_only_after() {
+    let settings = [("WITHDRAW_SECONDS", "2"), ("DRAIN_SECONDS", "600")];
+    let mut server = Server::with(On::Local, &settings);
+    let mut idle = server.client();
+    assert_eq!(idle.get("/health").status, 200);
+    let mut fresh = server.client();
+    let began = Instant::now();
+    server.signal("TERM");
+    assert!(idle.is_closed());
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "closed too early"
+    );
+    assert!(fresh.is_closed());
+    assert_eq!(server.wait(), 0);
+    wait_for("the line", || server.log().contains("nothing was cut"));
+}
+
+#[test]
 fn killed_in_the_middle_of_fifty_uploads_nothing_half_is_visible_and_nothing_acknowledged_is_lost()
 {
     let dir = tempfile::tempdir().unwrap();

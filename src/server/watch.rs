@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::app::Process;
 use crate::store::{Store, StoreError};
 
-/// Between checks while the store answers.
+/// Between checks while the store answers and nobody doubts it.
 const WHEN_UP: Duration = Duration::from_secs(10);
 /// A check that takes longer has failed: the store's own patience is that of a transfer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -35,6 +35,10 @@ pub(super) async fn store(process: &Process, store: Arc<dyn Store>) -> Infallibl
         first = false;
         // As good a moment as any other.
         process.budget.rest();
-        sleep(if up { WHEN_UP } else { WHEN_DOWN }).await;
+        sleep(WHEN_DOWN).await;
+        if up {
+            // Whether it ended or was given up: it is time for the next check.
+            let _ = timeout(WHEN_UP.saturating_sub(WHEN_DOWN), store.doubted()).await;
+        }
     }
 }

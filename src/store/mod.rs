@@ -36,6 +36,12 @@ pub trait Store: Send + Sync {
     /// Succeeds when the store answers and lets us list (S3 `ListObjectsV2` of one key).
     async fn check(&self) -> StoreResult<()>;
 
+    /// Ends when calls make it doubtful whether the store still answers, so that it is worth a
+    /// [`Store::check`]. Without one, a store that is not there may keep each call waiting.
+    async fn doubted(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// One page of keys in UTF-8 byte order (S3 `ListObjectsV2`). The internal prefix is left
     /// out, so a page may be short, even empty, while `next_cursor` is set.
     ///

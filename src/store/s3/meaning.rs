@@ -6,7 +6,7 @@ use rusoto_core::{HttpDispatchError, RusotoError};
 use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
 
 use super::document;
-use super::transport::{CONNECT, CORRUPT, SOURCE, TIMEOUT};
+use super::transport::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
 use crate::store::StoreError;
 
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
@@ -91,6 +91,11 @@ pub(super) fn of_unread(error: StoreError) -> StoreError {
 /// Whether a request surely never reached S3, so that sending it again cannot do it twice.
 pub(super) fn never_sent(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(cause) if cause.to_string().starts_with(CONNECT))
+}
+
+/// Whether a request was not even tried, because S3 is gone: nor need it be tried again.
+pub(super) fn is_gone(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(cause) if cause.to_string().ends_with(GONE))
 }
 
 /// Whether S3 refused a request because it does not know its checksum or its framing.

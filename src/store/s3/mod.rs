@@ -9,6 +9,7 @@ mod heal;
 mod integrity;
 mod listing;
 mod meaning;
+mod outage;
 mod parts;
 mod request;
 mod retry;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, TryFutureExt};
 use percent_encoding::percent_decode_str;
 use rusoto_core::credential::{AwsCredentials, StaticProvider};
@@ -45,11 +47,15 @@ use crate::counters::Counters;
 use connect::Connector;
 use integrity::Checks;
 use meaning::Named;
+use outage::Outage;
 use sign::Signer;
 use transport::Transport;
 
 /// The metadata by which an upload's object is known again: see `upload::settle`.
 const NONCE: &str = "upload-nonce";
+
+/// Most probes of one check, a second after each other.
+const PROBES: usize = 5;
 
 /// What every worker's store is made of.
 pub struct S3Settings {
@@ -68,6 +74,7 @@ pub struct S3Settings {
     tls: Arc<rustls::ClientConfig>,
     timeout: Duration,
     counters: Arc<Counters>,
+    outage: Arc<Outage>,
 }
 
 impl S3Settings {
@@ -100,6 +107,7 @@ impl S3Settings {
             tls: connect::tls(config.ca_bundle.as_deref())?,
             timeout,
             counters: Arc::default(),
+            outage: Arc::new(Outage::new()),
         })
     }
 
@@ -132,7 +140,13 @@ impl S3Store {
     /// Opens no connection yet.
     #[must_use]
     pub fn new(settings: Arc<S3Settings>) -> Self {
-        let transport = Transport::new(Connector::new(&settings.tls), settings.timeout);
+        let connector = Connector::new(&settings.tls);
+        let outage = Arc::clone(&settings.outage);
+        let transport = Transport::new(connector, settings.timeout, outage);
+        Self::over(settings, transport)
+    }
+
+    fn over(settings: Arc<S3Settings>, transport: Transport) -> Self {
         let credentials = StaticProvider::from(settings.credentials.clone());
         let client = Client::new_with(credentials, transport.clone());
         let s3 = S3Client::new_with_client(client, settings.region.clone());
@@ -154,6 +168,22 @@ impl S3Store {
     /// The key with `KEY_PREFIX`, as S3 has it.
     fn full(&self, key: &ObjectKey) -> String {
         format!("{}{key}", self.settings.prefix)
+    }
+
+    /// Lists one key, on a connection of its own, also while S3 is gone.
+    async fn probe(&self) -> StoreResult<()> {
+        let query = ListQuery {
+            prefix: String::new(),
+            delimiter: None,
+            limit: 1,
+            cursor: None,
+        };
+        let settings = &self.settings;
+        let connector = Connector::new(&settings.tls);
+        let outage = Arc::clone(&settings.outage);
+        let transport = Transport::probe(connector, settings.timeout, outage);
+        let store = Self::over(Arc::clone(settings), transport);
+        store.list(&query).await.map(|_| ())
     }
 
     /// One of rusoto's operations. It unwraps some headers and panics on some XML: what S3 sends
@@ -259,13 +289,20 @@ impl S3Store {
 #[async_trait]
 impl Store for S3Store {
     async fn check(&self) -> StoreResult<()> {
-        let query = ListQuery {
-            prefix: String::new(),
-            delimiter: None,
-            limit: 1,
-            cursor: None,
-        };
-        self.list(&query).await.map(|_| ())
+        let _judged = self.settings.outage.check();
+        // S3 may come back while a probe waits on a connection that is dead: the next one tells.
+        let mut probes = FuturesUnordered::new();
+        loop {
+            probes.push(self.probe());
+            tokio::select! {
+                Some(outcome) = probes.next() => return outcome,
+                () = tokio::time::sleep(outage::DOUBT), if probes.len() < PROBES => {}
+            }
+        }
+    }
+
+    async fn doubted(&self) {
+        self.settings.outage.doubted().await;
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<ListPage> {

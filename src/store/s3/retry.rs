@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::S3Store;
+use super::{S3Store, meaning};
 use crate::counters::{Count, Counters};
 use crate::store::{StoreError, StoreResult};
 
@@ -46,7 +46,7 @@ where
     let mut pause = FIRST_PAUSE;
     for _ in 1..TRIES {
         match call().await {
-            Err(error) if again(&error) => {
+            Err(error) if again(&error) && !meaning::is_gone(&error) => {
                 log::debug!("a call to S3 failed and is sent again: {error}");
                 counters.count(Count::Retries);
                 tokio::time::sleep(jitter(pause)).await;

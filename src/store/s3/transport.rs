@@ -3,8 +3,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -17,10 +17,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rusoto_core::request::{DispatchSignedRequestFuture, HttpResponse};
 use rusoto_core::signature::{SignedRequest, SignedRequestPayload};
 use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::connect::Connector;
 use super::document;
+use super::outage::Outage;
 use super::silence::Silence;
 use crate::store::VersionId;
 
@@ -47,16 +48,28 @@ pub(super) const TIMEOUT: &str = "timeout: ";
 pub(super) const CONNECT: &str = "connect: ";
 pub(super) const SOURCE: &str = "source: ";
 pub(super) const CORRUPT: &str = "corrupt: ";
+/// After [`CONNECT`]: it was not even tried.
+pub(super) const GONE: &str = "S3 has not answered lately";
 
 /// One worker's connections to S3.
 #[derive(Clone)]
 pub(super) struct Transport {
-    client: Client<Connector, OutBody>,
+    connector: Connector,
+    pool: Arc<Mutex<Pool>>,
     timeout: Duration,
+    outage: Arc<Outage>,
+    /// Whether it also calls while S3 is gone.
+    probes: bool,
 }
 
-impl Transport {
-    pub(super) fn new(connector: Connector, timeout: Duration) -> Self {
+struct Pool {
+    client: Client<Connector, OutBody>,
+    /// Outages before its first connection.
+    outages: u32,
+}
+
+impl Pool {
+    fn new(connector: Connector, outages: u32) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
@@ -64,13 +77,45 @@ impl Transport {
             .timer(TokioTimer::new())
             .http1_max_buf_size(MAX_BUFFER_BYTES)
             .build(connector);
-        Self { client, timeout }
+        Self { client, outages }
+    }
+}
+
+impl Transport {
+    pub(super) fn new(connector: Connector, timeout: Duration, outage: Arc<Outage>) -> Self {
+        let pool = Pool::new(connector.clone(), outage.times());
+        Self {
+            connector,
+            pool: Arc::new(Mutex::new(pool)),
+            timeout,
+            outage,
+            probes: false,
+        }
+    }
+
+    /// The same, to find out whether S3 is there: with connections of its own, as those of a pool
+    /// may be dead without a word.
+    pub(super) fn probe(connector: Connector, timeout: Duration, outage: Arc<Outage>) -> Self {
+        Self {
+            probes: true,
+            ..Self::new(connector, timeout, outage)
+        }
+    }
+
+    /// Never one with connections of before an outage.
+    fn client(&self) -> Client<Connector, OutBody> {
+        let outages = self.outage.times();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.outages != outages {
+            *pool = Pool::new(self.connector.clone(), outages);
+        }
+        pool.client.clone()
     }
 
     /// Sends a signed request whose answer is a document. Whether that can be read is for whoever
     /// reads it to say.
     pub(super) async fn ask(&self, signed: SignedRequest) -> Result<Document, HttpDispatchError> {
-        let response = send(&self.client, signed, self.timeout, false).await?;
+        let response = self.send(signed, false).await?;
         read(response).await
     }
 }
@@ -101,19 +146,18 @@ impl DispatchSignedRequest for Transport {
         request: SignedRequest,
         _never_given: Option<Duration>,
     ) -> DispatchSignedRequestFuture {
-        answer(self.client.clone(), request, self.timeout).boxed()
+        answer(self.clone(), request).boxed()
     }
 }
 
 /// An answer as rusoto's operations want it.
 async fn answer(
-    client: Client<Connector, OutBody>,
+    transport: Transport,
     signed: SignedRequest,
-    timeout: Duration,
 ) -> Result<HttpResponse, HttpDispatchError> {
     // Only an object is read piece by piece; everything else is a document.
     let object = signed.method == "GET" && signed.params.keys().all(|name| name == "versionId");
-    let response = send(&client, signed, timeout, object).await?;
+    let response = transport.send(signed, object).await?;
     let (status, headers, body) = if object && response.status().is_success() {
         let (parts, body) = response.into_parts();
         (parts.status, parts.headers, ByteStream::new(body))
@@ -157,57 +201,72 @@ fn texts(headers: &HeaderMap) -> http02::HeaderMap<String> {
     texts
 }
 
-/// Sends a request. Its answer is as long as it likes where it is an `object`, and not over
-/// [`MAX_DOCUMENT_BYTES`] else.
-async fn send(
-    client: &Client<Connector, OutBody>,
-    mut signed: SignedRequest,
-    timeout: Duration,
-    object: bool,
-) -> Result<Response<InBody>, HttpDispatchError> {
-    let progress = Arc::new(Progress::new());
-    let timeout = if signed.headers().contains_key("x-amz-copy-source") {
-        timeout.max(COPY_SILENCE)
-    } else {
-        timeout
-    };
-    let payload = signed.payload.take();
-    // rusoto keeps a stream's length to itself and to this header.
-    let length = signed.headers().get("content-length").and_then(|values| {
-        let value = std::str::from_utf8(values.first()?).ok()?;
-        value.parse().ok()
-    });
-    let request = build(
-        &signed,
-        OutBody::new(payload, length, Arc::clone(&progress)),
-    )
-    .map_err(|error| HttpDispatchError::new(format!("no valid request: {error}")))?;
-    let sent = tokio::select! {
-        sent = client.request(request) => sent,
-        () = progress.silence(timeout) => {
-            return Err(HttpDispatchError::new(format!("{TIMEOUT}no answer for {timeout:?}")));
+impl Transport {
+    /// Sends a request. Its answer is as long as it likes where it is an `object`, and not over
+    /// [`MAX_DOCUMENT_BYTES`] else.
+    async fn send(
+        &self,
+        mut signed: SignedRequest,
+        object: bool,
+    ) -> Result<Response<InBody>, HttpDispatchError> {
+        let outage = &self.outage;
+        let copies = signed.headers().contains_key("x-amz-copy-source");
+        // A part, or the end of an upload in parts: what was sent before is worth some patience.
+        let goes_on = signed.params.contains_key("uploadId")
+            && matches!(signed.method.as_str(), "PUT" | "POST");
+        if outage.is_gone() && !self.probes && !goes_on {
+            return Err(HttpDispatchError::new(format!("{CONNECT}{GONE}")));
         }
-    };
-    match sent {
-        Ok(response) => {
-            let left = if object && response.status().is_success() {
-                u64::MAX
-            } else {
-                MAX_DOCUMENT_BYTES
-            };
-            Ok(response.map(|body| InBody {
-                body,
-                timeout,
-                left,
-                silence: Silence::new(timeout),
-            }))
-        }
-        Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
-            "{SOURCE}the bytes to be sent did not come"
-        ))),
-        Err(error) => {
-            let kind = if error.is_connect() { CONNECT } else { "" };
-            Err(HttpDispatchError::new(format!("{kind}{}", chain(&error))))
+        let progress = Arc::new(Progress::new());
+        let timeout = if copies {
+            self.timeout.max(COPY_SILENCE)
+        } else {
+            self.timeout
+        };
+        let payload = signed.payload.take();
+        // rusoto keeps a stream's length to itself and to this header.
+        let length = signed.headers().get("content-length").and_then(|values| {
+            let value = std::str::from_utf8(values.first()?).ok()?;
+            value.parse().ok()
+        });
+        let body = OutBody::new(payload, length, Arc::clone(&progress));
+        let request = build(&signed, body)
+            .map_err(|error| HttpDispatchError::new(format!("no valid request: {error}")))?;
+        let sent = tokio::select! {
+            sent = self.client().request(request) => sent,
+            () = progress.silence(timeout) => {
+                let text = format!("{TIMEOUT}no answer for {timeout:?}");
+                return Err(HttpDispatchError::new(text));
+            }
+            // While it copies, S3 may well be silent.
+            () = outage.over(|| progress.quiet(), goes_on), if !copies && !self.probes => {
+                return Err(HttpDispatchError::new("no answer, and S3 is or was gone".to_owned()));
+            }
+        };
+        match sent {
+            Ok(response) => {
+                outage.heard();
+                let left = if object && response.status().is_success() {
+                    u64::MAX
+                } else {
+                    MAX_DOCUMENT_BYTES
+                };
+                Ok(response.map(|body| InBody {
+                    body,
+                    timeout,
+                    left,
+                    silence: Silence::new(timeout),
+                    outage: Arc::clone(outage),
+                }))
+            }
+            Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
+                "{SOURCE}the bytes to be sent did not come"
+            ))),
+            Err(error) => {
+                outage.doubt(progress.origin);
+                let kind = if error.is_connect() { CONNECT } else { "" };
+                Err(HttpDispatchError::new(format!("{kind}{}", chain(&error))))
+            }
         }
     }
 }
@@ -299,19 +358,24 @@ impl Progress {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Ends when S3 neither took a byte nor answered for `timeout`. While the bytes to be sent
-    /// are still on their way to us, the silence is not S3's.
+    /// For how long S3 neither took a byte nor answered. While the bytes to be sent are still on
+    /// their way to us, the silence is not S3's.
+    fn quiet(&self) -> Duration {
+        if self.starved.load(Ordering::Relaxed) {
+            self.moved();
+        }
+        let moved = Duration::from_millis(self.moved_ms.load(Ordering::Relaxed));
+        self.origin.elapsed().saturating_sub(moved)
+    }
+
+    /// Ends when that has been so for `timeout`.
     async fn silence(&self, timeout: Duration) {
         loop {
-            if self.starved.load(Ordering::Relaxed) {
-                self.moved();
-            }
-            let moved = Duration::from_millis(self.moved_ms.load(Ordering::Relaxed));
-            let deadline = self.origin + moved + timeout;
-            if deadline <= Instant::now() {
+            let left = timeout.saturating_sub(self.quiet());
+            if left.is_zero() {
                 return;
             }
-            sleep_until(deadline).await;
+            sleep(left).await;
         }
     }
 }
@@ -409,6 +473,7 @@ struct InBody {
     timeout: Duration,
     left: u64,
     silence: Silence,
+    outage: Arc<Outage>,
 }
 
 impl Stream for InBody {
@@ -420,6 +485,7 @@ impl Stream for InBody {
             match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.silence.broken();
+                    this.outage.heard();
                     let Ok(chunk) = frame.into_data() else {
                         continue;
                     };
