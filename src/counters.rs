@@ -19,18 +19,24 @@ pub enum Count {
     Heals,
     /// Requests that went on with a resumable upload behind its first byte.
     Resumes,
+    /// Credentials that were replaced by new ones, the first ones too.
+    CredentialRefreshes,
+    /// Attempts to get new credentials that failed.
+    CredentialFailures,
     /// Expired uploads that the sweeper gave up.
     Swept,
 }
 
 /// As Prometheus names them, in the order of [`Count`].
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "store_retries_total",
     "store_settled_total{outcome=\"found\"}",
     "store_settled_total{outcome=\"missing\"}",
     "uploads_aborted_total",
     "downloads_healed_total",
     "uploads_resumed_total",
+    "credentials_refreshes_total",
+    "credentials_refresh_failures_total",
     "uploads_swept_total",
 ];
 

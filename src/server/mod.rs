@@ -1,5 +1,5 @@
-//! The server: binds, starts an arbiter and its workers, checks the store and sweeps expired
-//! uploads in the background, runs until a signal. What requests get is `handler`'s business.
+//! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
+//! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
 
 mod arbiter;
 mod connection;
@@ -91,6 +91,7 @@ impl Server {
             );
             tokio::select! {
                 () = arbiter.run(signals) => {}
+                never = backend.keep() => match never {},
                 never = watch::store(&process, backend.open()) => match never {},
                 never = sweep::run(backend.open(), rules, process.config.upload.expiry, &process.counters) => match never {},
             }

@@ -46,6 +46,34 @@ pub fn minio_setting(name: &str) -> String {
     found.unwrap().1
 }
 
+/// Credentials that MinIO lends for an hour (STS `AssumeRole`), as settings.
+pub fn temporary_credentials() -> [(String, String); 3] {
+    let minio = minio();
+    let of = |name: &str| &minio.iter().find(|(n, _)| n == name).unwrap().1;
+    let user = format!(
+        "{}:{}",
+        of("AWS_ACCESS_KEY_ID"),
+        of("AWS_SECRET_ACCESS_KEY")
+    );
+    let output = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--user", &user])
+        .args(["--aws-sigv4", "aws:amz:us-east-1:sts", "--data"])
+        .arg("Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600")
+        .arg(of("AWS_ENDPOINT_URL_S3"))
+        .output()
+        .unwrap();
+    let document = String::from_utf8(output.stdout).unwrap();
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    [
+        ("AWS_ACCESS_KEY_ID".into(), element("AccessKeyId")),
+        ("AWS_SECRET_ACCESS_KEY".into(), element("SecretAccessKey")),
+        ("AWS_SESSION_TOKEN".into(), element("SessionToken")),
+    ]
+}
+
 /// The store that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {

@@ -18,8 +18,8 @@ use tower_service::Service;
 
 use crate::body::BoxError;
 
-/// Name lookup, TCP and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Name lookup, TCP and TLS together, to S3.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// TLS settings: Mozilla's roots, bundled, and those of a PEM file.
 ///
@@ -51,23 +51,25 @@ pub(super) fn tls(ca_bundle: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// Connects within [`CONNECT_TIMEOUT`].
+/// Connects within a time.
 #[derive(Clone)]
-pub(super) struct Connector(HttpsConnector<HttpConnector>);
+pub(super) struct Connector {
+    https: HttpsConnector<HttpConnector>,
+    timeout: Duration,
+}
 
 impl Connector {
-    pub(super) fn new(tls: &ClientConfig) -> Self {
+    pub(super) fn new(tls: &ClientConfig, timeout: Duration) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        Self(
-            HttpsConnectorBuilder::new()
-                .with_tls_config(tls.clone())
-                .https_or_http()
-                .enable_http1()
-                .wrap_connector(http),
-        )
+        http.set_connect_timeout(Some(timeout));
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Self { https, timeout }
     }
 }
 
@@ -77,15 +79,16 @@ impl Service<Uri> for Connector {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx)
+        self.https.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
+        let connecting = self.https.call(uri);
+        let timeout = self.timeout;
         Box::pin(async move {
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            match tokio::time::timeout(timeout, connecting).await {
                 Ok(connected) => connected,
-                Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
+                Err(_) => Err(format!("no connection within {timeout:?}").into()),
             }
         })
     }
