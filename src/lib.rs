@@ -12,6 +12,8 @@ pub mod counters;
 pub mod error;
 pub mod handler;
 pub mod logging;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 pub mod route;
 pub mod server;
 pub mod store;

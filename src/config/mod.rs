@@ -226,7 +226,7 @@ fn from_process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
+pub(crate) fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     use fmt::Write as _;
     let mut env = Reader::new(lookup);
     let mut text = String::new();

@@ -4,6 +4,7 @@
 mod arbiter;
 mod connection;
 mod exchange;
+mod fragment;
 mod io;
 mod limits;
 mod phase;
@@ -66,6 +67,7 @@ impl Server {
             // The background check of a local store writes a file now and then, and the sweeper reads.
             .max_blocking_threads(1)
             .build()?;
+        limits::no_core_dumps();
         limits::no_huge_pages();
         let max_connections = limits::connections(process.config.max_connections);
         let threads = process.config.threads;
