@@ -107,7 +107,8 @@ fn attack(port: u16, seed: u64, count: u64) {
                     });
                     assert!(
                         !broken,
-                        "{attack:?} got {}",
+                        "{}: {attack:?} got {}",
+                        attack.kind,
                         String::from_utf8_lossy(&heard)
                     );
                 }

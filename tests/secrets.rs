@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -225,7 +226,7 @@ fn all_requests(server: &Server) -> String {
         let all: Vec<_> = headers.iter().chain(BROUGHT).copied().collect();
         let answer = server.client().request(method, target, &all, body);
         for (name, value) in &answer.headers {
-            answers.push_str(&format!("{name}: {value}\n"));
+            writeln!(answers, "{name}: {value}").unwrap();
         }
         answers.push_str(&String::from_utf8_lossy(&answer.body));
         answers.push('\n');

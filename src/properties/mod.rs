@@ -28,8 +28,11 @@ pub use resume_id::resume_id;
 pub use router::router;
 pub(crate) use shared::{Memory, Objects, app, headers, lines, pieces, stored, text};
 
+/// Takes any bytes; panics when what must hold of them does not.
+pub type Property = fn(&[u8]);
+
 /// Every property, under the name of its target in `fuzz/`.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[(&str, Property)] = &[
     ("router", router),
     ("key", key),
     ("conditions", conditions),

@@ -1,5 +1,7 @@
 //! Paths and queries. Input: a request target; behind its first `?` the query.
 
+use std::fmt::Write as _;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::text;
@@ -55,7 +57,7 @@ fn queried(raw: Option<&str>) {
         let value = query.value(name);
         assert_eq!(value.is_ok(), count == 1, "{name} is there {count} times");
         let value = value.ok().flatten().unwrap_or_default();
-        again.push_str(&format!("&{}={}", encode(name), encode(value)));
+        write!(again, "&{}={}", encode(name), encode(value)).unwrap();
     }
     let again = Query::parse(Some(&again)).unwrap();
     for name in names {

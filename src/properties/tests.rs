@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ fn every_property_holds_for_its_kept_inputs() {
         let mut count = 0;
         for entry in std::fs::read_dir(corpus.join(name)).unwrap() {
             let path = entry.unwrap().path();
-            println!("{}", path.display());
+            eprintln!("{}", path.display());
             property(&std::fs::read(path).unwrap());
             count += 1;
         }
@@ -105,7 +106,7 @@ proptest! {
     ) {
         let mut text = String::new();
         for (at, value) in lines {
-            text.push_str(&format!("{}={value}\n", crate::config::SETTINGS[at].name));
+            writeln!(text, "{}={value}", crate::config::SETTINGS[at].name).unwrap();
         }
         config(text.as_bytes());
     }

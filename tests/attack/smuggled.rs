@@ -55,13 +55,14 @@ pub(crate) fn attack(dice: &mut Dice) -> Attack {
     Attack::new(format!("{kind}: {framing:?}"), bytes.into_bytes(), dice)
 }
 
+const V: &str = "HTTP/1.1";
+
 /// What it is, the version, the header lines that frame it, and the body with the second request.
 fn framed(dice: &mut Dice, second: &str) -> (&'static str, &'static str, String, String) {
     let len = second.len();
     let in_chunk = format!("{len:x}\r\n{second}\r\n0\r\n\r\n");
     let after_end = format!("0\r\n\r\n{second}");
     let body = second.to_owned();
-    const V: &str = "HTTP/1.1";
     match dice.below(12) {
         0 => {
             let length = format!("Content-Length: {}", after_end.len());

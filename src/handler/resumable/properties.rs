@@ -1,6 +1,12 @@
 //! Properties of the headers of resumable uploads, in both protocols. What properties are is said
 //! in `crate::properties`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a property that does not hold panics"
+)]
+
 use std::cell::RefCell;
 use std::path::Path;
 
