@@ -2,7 +2,8 @@
 
     template.py policy [--bucket B] [--key-prefix P] [--allow-version-deletion]
 
-prints the policy of identity.yaml as JSON, the one that MinIO is given too.
+prints the policy of identity.yaml as JSON, the one that MinIO is given too; `restore-policy` the one
+for scripts/restore.
 """
 
 import argparse
@@ -101,22 +102,23 @@ class Template:
         return {"Fn::Not": not results[0], "Fn::Or": any(results), "Fn::And": all(results)}[name]
 
 
-def policy(bucket, key_prefix="", allow_version_deletion=False):
+def policy(bucket, key_prefix="", allow_version_deletion=False, name="Policy"):
     template = Template(
         "identity.yaml",
         BucketName=bucket,
         KeyPrefix=key_prefix,
         AllowVersionDeletion="true" if allow_version_deletion else "false",
     )
-    return template.properties("Policy")["PolicyDocument"]
+    return template.properties(name)["PolicyDocument"]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["policy"])
+    parser.add_argument("what", choices=["policy", "restore-policy"])
     parser.add_argument("--bucket", default="cloud-portfolio-storage")
     parser.add_argument("--key-prefix", default="")
     parser.add_argument("--allow-version-deletion", action="store_true")
     given = parser.parse_args()
-    document = policy(given.bucket, given.key_prefix, given.allow_version_deletion)
+    name = {"policy": "Policy", "restore-policy": "RestorePolicy"}[given.what]
+    document = policy(given.bucket, given.key_prefix, given.allow_version_deletion, name)
     print(json.dumps(document, indent=2))

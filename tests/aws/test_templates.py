@@ -209,7 +209,8 @@ class Identity(Case):
             IAM.get_login_profile(UserName="cloud-portfolio-app")
 
     def test_the_policy_is_for_one_bucket_and_has_no_wildcard_action(self):
-        for each in (policy(BUCKET), policy(BUCKET, "in/", True)):
+        restore = policy(BUCKET, name="RestorePolicy")
+        for each in (policy(BUCKET), policy(BUCKET, "in/", True), restore):
             for statement in each["Statement"]:
                 actions = statement["Action"]
                 actions = [actions] if isinstance(actions, str) else actions
