@@ -5,6 +5,7 @@ default, cloud-portfolio-prefix with KEY_PREFIX in/ and the right to delete vers
 """
 
 import os
+import random
 import unittest
 
 import boto3
@@ -29,6 +30,8 @@ def client(user, password=PASSWORD):
 ADMIN = client(os.environ["ADMIN_AWS_ACCESS_KEY_ID"], os.environ["ADMIN_AWS_SECRET_ACCESS_KEY"])
 PLAIN = client("cloud-portfolio-plain")
 PREFIX = client("cloud-portfolio-prefix")
+# Below a name of this run's own: it may be repeated on the same MinIO.
+HERE = f"policy-{random.randbytes(8).hex()}/"
 TEMPORARY = ".cloud-portfolio/uploads/x/state"
 
 
@@ -43,19 +46,19 @@ class Policy(unittest.TestCase):
         return s3.put_object(Bucket=BUCKET, Key=key, Body=b"x", Tagging="a=b" if s3 is ADMIN else "")
 
     def test_all_that_the_program_does_is_allowed(self):
-        at = {"Bucket": BUCKET, "Key": "policy/file"}
+        at = {"Bucket": BUCKET, "Key": HERE + "file"}
         first = PLAIN.put_object(**at, Body=b"first", IfNoneMatch="*")["VersionId"]
         PLAIN.put_object(**at, Body=b"second")
-        PLAIN.list_objects_v2(Bucket=BUCKET, Prefix="policy/")
-        PLAIN.list_object_versions(Bucket=BUCKET, Prefix="policy/")
+        PLAIN.list_objects_v2(Bucket=BUCKET, Prefix=HERE)
+        PLAIN.list_object_versions(Bucket=BUCKET, Prefix=HERE)
         PLAIN.head_object(**at)
         self.assertEqual(PLAIN.get_object(**at, VersionId=first)["Body"].read(), b"first")
-        self.put("policy/tagged")
-        source = {"Bucket": BUCKET, "Key": "policy/tagged"}
-        PLAIN.copy_object(Bucket=BUCKET, Key="policy/copy", CopySource=source)
-        tags = ADMIN.get_object_tagging(Bucket=BUCKET, Key="policy/copy")["TagSet"]
+        self.put(HERE + "tagged")
+        source = {"Bucket": BUCKET, "Key": HERE + "tagged"}
+        PLAIN.copy_object(Bucket=BUCKET, Key=HERE + "copy", CopySource=source)
+        tags = ADMIN.get_object_tagging(Bucket=BUCKET, Key=HERE + "copy")["TagSet"]
         self.assertEqual(tags, [{"Key": "a", "Value": "b"}])
-        source = {**source, "Key": "policy/file", "VersionId": first}
+        source = {**source, "Key": HERE + "file", "VersionId": first}
         PLAIN.copy_object(**at, CopySource=source)
         upload = PLAIN.create_multipart_upload(**at)["UploadId"]
         part = PLAIN.upload_part(**at, UploadId=upload, PartNumber=1, Body=b"part")
@@ -68,7 +71,7 @@ class Policy(unittest.TestCase):
         PLAIN.delete_object(**at)
 
     def test_what_is_not_there_is_a_404_and_no_403(self):
-        for s3, key in ((PLAIN, "policy/none"), (PREFIX, "in/none")):
+        for s3, key in ((PLAIN, HERE + "none"), (PREFIX, "in/none")):
             with self.assertRaises(ClientError) as caught:
                 s3.head_object(Bucket=BUCKET, Key=key)
             self.assertEqual(caught.exception.response["ResponseMetadata"]["HTTPStatusCode"], 404)
@@ -78,11 +81,11 @@ class Policy(unittest.TestCase):
         PLAIN.delete_object(Bucket=BUCKET, Key=TEMPORARY, VersionId=version)
         left = ADMIN.list_object_versions(Bucket=BUCKET, Prefix=TEMPORARY)
         self.assertNotIn("Versions", left)
-        version = self.put("policy/kept", PLAIN)["VersionId"]
-        marker = PLAIN.delete_object(Bucket=BUCKET, Key="policy/kept")["VersionId"]
+        version = self.put(HERE + "kept", PLAIN)["VersionId"]
+        marker = PLAIN.delete_object(Bucket=BUCKET, Key=HERE + "kept")["VersionId"]
         for each in (version, marker):
-            self.refused(PLAIN.delete_object, Bucket=BUCKET, Key="policy/kept", VersionId=each)
-        left = ADMIN.list_object_versions(Bucket=BUCKET, Prefix="policy/kept")
+            self.refused(PLAIN.delete_object, Bucket=BUCKET, Key=HERE + "kept", VersionId=each)
+        left = ADMIN.list_object_versions(Bucket=BUCKET, Prefix=HERE + "kept")
         self.assertEqual((len(left["Versions"]), len(left["DeleteMarkers"])), (1, 1))
 
     def test_with_the_option_a_file_goes_for_good_below_the_key_prefix_only(self):
@@ -117,13 +120,13 @@ class Policy(unittest.TestCase):
         for call in (PLAIN.get_object, PLAIN.put_object, PLAIN.delete_object):
             self.refused(call, Bucket="policy-other", Key="a")
         source = {"Bucket": "policy-other", "Key": "a"}
-        self.refused(PLAIN.copy_object, Bucket=BUCKET, Key="policy/a", CopySource=source)
+        self.refused(PLAIN.copy_object, Bucket=BUCKET, Key=HERE + "a", CopySource=source)
         names = [each["Name"] for each in PLAIN.list_buckets()["Buckets"]]
         self.assertEqual(names, [BUCKET])
 
     def test_tags_cannot_be_removed(self):
-        self.put("policy/tags", PLAIN)
-        self.refused(PLAIN.delete_object_tagging, Bucket=BUCKET, Key="policy/tags")
+        self.put(HERE + "tags", PLAIN)
+        self.refused(PLAIN.delete_object_tagging, Bucket=BUCKET, Key=HERE + "tags")
 
 
 if __name__ == "__main__":

@@ -238,6 +238,13 @@ class Identity(Case):
         self.assertTrue(may_delete(asked, "report.pdf"))
         self.assertEqual(asked, policy(BUCKET, "", True))
 
+    def test_a_second_stack_with_another_bucket_stands_beside_the_first(self):
+        deploy("identity.yaml")
+        bucket = f"{BUCKET}-replica"
+        made = deploy("identity.yaml", BucketName=bucket, NameSuffix="-replica")
+        self.assertEqual(made["User"], "cloud-portfolio-app-replica")
+        self.assertEqual(self.document(made), policy(bucket))
+
     def trust(self, **parameters):
         made = deploy("identity.yaml", CreateUser="false", **parameters)
         self.assertNotIn("User", made)
