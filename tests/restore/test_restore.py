@@ -244,6 +244,13 @@ class Restore(unittest.TestCase):
             capture_output=True, text=True, timeout=60)
         self.assertEqual(process.returncode, 1)
         self.assertIn("does not keep versions", process.stderr)
+        process = subprocess.run(
+            [sys.executable, PROGRAM, "--prefix", "", "--at", at],
+            env={**os.environ, "AWS_ACCESS_KEY_ID": "nobody"}, cwd=self.place.folder.name,
+            capture_output=True, text=True, timeout=60)
+        self.assertEqual((process.returncode, process.stdout), (1, ""))
+        self.assertIn("InvalidAccessKeyId", process.stderr)
+        self.assertNotIn("Traceback", process.stderr)
         for wrong in (["2026-01-01"], ["yesterday"], ["2999-01-01T00:00:00Z"], [at, "--workers", "0"]):
             self.place.run(*wrong, code=64)
 
