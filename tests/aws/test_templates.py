@@ -319,9 +319,10 @@ class Secret(Case):
             self.assertEqual(len(current()["AWS_SECRET_ACCESS_KEY"]), 40)
         self.assertEqual(len(set(in_use)), 3)
 
-    def test_the_function_may_touch_one_user_and_one_secret(self):
-        role = Template("secret.yaml").properties("RotatorRole")
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+    def test_the_function_and_who_reads_may_touch_one_user_and_one_secret(self):
+        template = Template("secret.yaml")
+        policies = [template.properties("RotatorRole")["Policies"][0], template.properties("ReaderPolicy")]
+        for statement in [s for p in policies for s in p["PolicyDocument"]["Statement"]]:
             self.assertNotEqual(statement["Resource"], "*")
             self.assertFalse([a for a in statement["Action"] if "*" in a])
 
