@@ -75,8 +75,8 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# python_tools FILE: a Python with the packages that FILE pins, made when they change; its path.
-python_tools() {
+# python_with FILE: a Python with the packages that FILE pins, made when they change; its path.
+python_with() {
   local venv
   venv=$tools/python-$(sha256sum "$1" | cut -c1-12)
   if [ ! -f "$venv/complete" ]; then
