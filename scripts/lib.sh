@@ -83,7 +83,7 @@ python_with() {
     say "installing the packages of ${1#"$root/"}" >&2
     if ! python3 -c 'import ensurepip' 2>/dev/null; then
       may_install || die "Python's venv is missing. Type: sudo apt-get install python3-venv"
-      install_package python3-venv "virtual environments"
+      install_package python3-venv "virtual environments" >&2
     fi
     rm -rf "$venv"
     python3 -m venv "$venv"
