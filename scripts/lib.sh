@@ -74,3 +74,21 @@ usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
 free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
+
+# python_with FILE: a Python with the packages that FILE pins, made when they change; its path.
+python_with() {
+  local venv
+  venv=$tools/python-$(sha256sum "$1" | cut -c1-12)
+  if [ ! -f "$venv/complete" ]; then
+    say "installing the packages of ${1#"$root/"}" >&2
+    if ! python3 -c 'import ensurepip' 2>/dev/null; then
+      may_install || die "Python's venv is missing. Type: sudo apt-get install python3-venv"
+      install_package python3-venv "virtual environments" >&2
+    fi
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$1" >&2
+    touch "$venv/complete"
+  fi
+  echo "$venv/bin"
+}

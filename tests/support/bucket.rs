@@ -1,4 +1,5 @@
-//! MinIO's bucket, asked directly: what is in it that no request to the program shows.
+//! MinIO's bucket, asked directly, by a user who may do more than the program's: what is in it that no
+//! request to the program shows.
 
 use std::fmt::Debug;
 
@@ -12,7 +13,7 @@ use rusoto_s3::{
 use tokio::io::AsyncReadExt as _;
 use tokio::runtime::{Builder, Runtime};
 
-use super::server::minio_setting as setting;
+use super::server::{minio_admin as admin, minio_setting as setting};
 
 pub struct Bucket {
     name: String,
@@ -22,10 +23,8 @@ pub struct Bucket {
 
 impl Bucket {
     pub fn open() -> Self {
-        let credentials = StaticProvider::new_minimal(
-            setting("AWS_ACCESS_KEY_ID"),
-            setting("AWS_SECRET_ACCESS_KEY"),
-        );
+        let credentials =
+            StaticProvider::new_minimal(admin("AWS_ACCESS_KEY_ID"), admin("AWS_SECRET_ACCESS_KEY"));
         let region = Region::Custom {
             name: setting("AWS_REGION"),
             endpoint: setting("AWS_ENDPOINT_URL_S3"),

@@ -81,6 +81,11 @@ pub enum On {
     Minio,
 }
 
+/// The same for who may do more than the program may, where its user is one of its own.
+pub fn minio_admin(name: &str) -> String {
+    std::env::var(format!("TEST_ADMIN_{name}")).unwrap_or_else(|_| minio_setting(name))
+}
+
 impl Server {
     /// On a fresh local directory.
     pub fn local() -> Self {
