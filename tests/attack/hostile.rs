@@ -237,7 +237,7 @@ fn request(dice: &mut Dice) -> Vec<u8> {
     }
     let body = dice.pick(BODIES);
     if dice.chance(0.5) {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        text.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     text.push_str("\r\n");
     text.push_str(body);
