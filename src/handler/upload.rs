@@ -93,6 +93,7 @@ pub(super) async fn read(
         length: None,
         progress,
         stop: CancellationToken::new(),
+        who: Who::at(std::net::Ipv4Addr::LOCALHOST.into(), false).free(),
     };
     store_all(target, form, &mut Vec::new()).await
 }
