@@ -8,9 +8,10 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::server::Phase;
+use crate::server::{Phase, Rate};
 use crate::store::{KeyRules, Store};
 use crate::upload::resume::Live;
 use crate::upload::{Budget, Engine};
@@ -24,6 +25,10 @@ pub struct Process {
     pub config: Config,
     /// Where the process is in its life.
     pub phase: Phase,
+    /// Who may do what.
+    pub access: Access,
+    /// How often each address may ask; None: as often as it likes.
+    pub rate: Option<Rate>,
     /// Memory for uploads.
     pub budget: Budget,
     /// Requests that are adding to resumable uploads.
@@ -40,12 +45,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// The state of a process that is about to serve.
-    pub fn new(config: Config) -> Result<Self, getrandom::Error> {
+    /// The state of a process that is about to serve. Fails without random numbers, and when the
+    /// users cannot be read.
+    pub fn new(config: Config) -> Result<Self, Box<dyn std::error::Error>> {
         let mut seed = [0; 8];
         getrandom::fill(&mut seed)?;
         Ok(Self {
             phase: Phase::default(),
+            access: Access::new(&config.auth)?,
+            rate: config.rate_limit.map(Rate::new),
             budget: Budget::new(config.upload.buffer_bytes),
             live: Live::default(),
             zip_memory: Arc::new(Semaphore::new(ZIP_MEMORY)),

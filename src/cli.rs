@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::access;
 use crate::app::Process;
 use crate::config::{self, Config, EXIT_CONFIG, Faults, SETTINGS};
 use crate::logging;
@@ -13,6 +14,9 @@ use crate::store::Backend;
 
 /// A probe that takes longer has failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bytes of the longest password: no longer one would fit a request's headers.
+const MAX_PASSWORD: u64 = 8 << 10;
 
 /// Runs the program as its arguments say.
 #[must_use]
@@ -25,6 +29,8 @@ pub fn main() -> ExitCode {
         ["--version" | "-V"] => print(concat!("cloud-portfolio ", env!("CARGO_PKG_VERSION"), "\n")),
         ["check-config"] => check_config(),
         ["healthcheck"] => healthcheck(),
+        ["hash-password"] => hash_password(),
+        ["new-token"] => new_token(),
         _ => fail(EXIT_CONFIG, "unknown arguments; see --help"),
     }
 }
@@ -100,6 +106,33 @@ fn probe(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
     }
 }
 
+/// For the users file. A line's end is no part of the password: people type one, and `echo` adds it.
+fn hash_password() -> ExitCode {
+    let mut password = String::new();
+    let read = std::io::stdin()
+        .take(MAX_PASSWORD)
+        .read_to_string(&mut password);
+    let password = password.trim_end_matches(['\r', '\n']);
+    match read {
+        Err(error) => fail(1, &format!("cannot read the password: {error}")),
+        Ok(_) if password.is_empty() => fail(EXIT_CONFIG, "the password is empty"),
+        Ok(_) => match access::of_password(password) {
+            Ok(hash) => print(&format!("{hash}\n")),
+            Err(error) => fail(1, &format!("cannot hash: {error}")),
+        },
+    }
+}
+
+fn new_token() -> ExitCode {
+    match access::new_token() {
+        Ok((token, id, hash)) => print(&format!(
+            "token, for whoever uses it, and shown only now:\n  {token}\n\
+             in the users file:\n  \"tokens\": {{\"{id}\": \"{hash}\"}}\n"
+        )),
+        Err(error) => fail(1, &format!("cannot make a token: {error}")),
+    }
+}
+
 fn help() -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
@@ -109,6 +142,8 @@ USAGE
   cloud-portfolio               serve
   cloud-portfolio check-config  print the configuration in force, or all its faults
   cloud-portfolio healthcheck   ask the running server whether it is alive
+  cloud-portfolio hash-password print the hash of a password that is read from standard input
+  cloud-portfolio new-token     make a bearer token, and print it and its entry for the users file
   cloud-portfolio --help | --version
 
 SETTINGS are environment variables; NAME_FILE names a file that holds the value of NAME.
@@ -120,7 +155,7 @@ SETTINGS are environment variables; NAME_FILE names a file that holds the value 
         } else {
             format!(" [{}]", setting.default)
         };
-        let _ = writeln!(text, "  {:<22} {}{default}", setting.name, setting.help);
+        let _ = writeln!(text, "  {:<27} {}{default}", setting.name, setting.help);
     }
     text.push_str("\nEXIT CODES\n  0 ended as asked   1 cannot serve   64 faulty configuration or arguments\n");
     text

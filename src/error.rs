@@ -4,7 +4,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -54,7 +56,17 @@ pub enum Error {
     },
     /// `Host` is none of `ALLOWED_HOSTS`.
     UnknownHost,
-    /// Not allowed, whoever asks.
+    /// Who asks has not signed in, or not with credentials that are right.
+    Unauthorized {
+        /// Value of the `WWW-Authenticate` header.
+        challenge: &'static str,
+    },
+    /// One address asks more often than it may.
+    TooManyRequests {
+        /// Seconds after which it may again.
+        retry_after: u32,
+    },
+    /// Not allowed to who asks, or to anyone.
     Forbidden {
         /// Stable code.
         code: &'static str,
@@ -186,6 +198,16 @@ impl Error {
                 StatusCode::MISDIRECTED_REQUEST,
                 "unknown_host",
                 "The Host header is none of the names that this server goes by.",
+            ),
+            Self::Unauthorized { .. } => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "This needs a user who has the right to do it. Sign in.",
+            ),
+            Self::TooManyRequests { .. } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "Too many requests come from your address. Try again in a moment.",
             ),
             Self::Forbidden { code, detail } => (StatusCode::FORBIDDEN, *code, *detail),
             Self::DeleteMarker => (
@@ -409,6 +431,12 @@ impl Error {
             Self::OffsetMismatch { expected, .. } => {
                 headers.insert("upload-offset", HeaderValue::from(*expected));
             }
+            Self::Unauthorized { challenge } => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            }
+            Self::TooManyRequests { retry_after } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after));
+            }
             Self::TusVersion => {
                 headers.insert("tus-version", HeaderValue::from_static("1.0.0"));
             }
@@ -496,6 +524,8 @@ mod tests {
                 },
                 403,
             ),
+            (Error::Unauthorized { challenge: "Basic" }, 401),
+            (Error::TooManyRequests { retry_after: 1 }, 429),
             (Error::ClientSilent, 408),
             (Error::UnknownHost, 421),
             (Error::DeleteMarker, 409),

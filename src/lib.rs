@@ -4,6 +4,8 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("cloud-portfolio is built for 64-bit targets");
 
+pub mod access;
+pub mod address;
 pub mod app;
 pub mod body;
 pub mod cli;

@@ -20,8 +20,10 @@ use hyper::Method;
 use log::Level;
 use percent_encoding::percent_decode_str;
 
+use crate::access::Right;
 use crate::error::Error;
 use crate::handler::assets::{self, Asset};
+use crate::handler::share;
 
 /// Where a request goes.
 #[derive(Clone, Copy)]
@@ -84,6 +86,47 @@ impl Route<'_> {
             Self::Files => "GET, HEAD, POST, DELETE",
             Self::File(_) => "GET, HEAD, POST, PUT, DELETE",
         }
+    }
+
+    /// What of [`Right`] a request of this method, which the route takes, and query needs. Where is
+    /// for the handlers to see, which know the key.
+    ///
+    /// | request | rights |
+    /// |---|---|
+    /// | `GET /files` | list |
+    /// | `GET /files?zip` | list, read |
+    /// | `GET`, `HEAD` of an object, also `?versions` | read; none by a link that was shared |
+    /// | `PUT`, `POST /upload`, all of `/uploads` | write; to replace an object delete too |
+    /// | `DELETE`, `POST /files?delete` | delete |
+    /// | `POST ?copy_to` | read, write |
+    /// | `POST ?move_to` | read, write, delete |
+    /// | `POST ?restore` | write; to replace an object delete too |
+    /// | `POST ?share` | read |
+    /// | the page, its files, probes, `OPTIONS` | none |
+    pub fn needs(self, method: &Method, query: Option<&str>) -> Result<&'static [Right], Error> {
+        use Right::{Delete, List, Read, Write};
+        Ok(match self {
+            _ if method == Method::OPTIONS => &[],
+            Self::Asset(_) | Self::Base | Self::Health | Self::Ready => &[],
+            Self::Upload | Self::Uploads | Self::Resumable(_) => &[Write],
+            Self::Files | Self::File(_) => {
+                let query = Query::parse(query)?;
+                let is_one = matches!(self, Self::File(_)) || query.has("key");
+                match *method {
+                    Method::DELETE => &[Delete],
+                    Method::POST if !is_one => &[Delete],
+                    Method::POST if query.has("move_to") => &[Read, Write, Delete],
+                    Method::POST if query.has("copy_to") => &[Read, Write],
+                    Method::POST if query.has("share") => &[Read],
+                    Method::PUT | Method::POST => &[Write],
+                    // Its signature is the right, and is looked at before anything else is.
+                    _ if is_one && share::is_link(&query) => &[],
+                    _ if is_one => &[Read],
+                    _ if query.has("zip") => &[List, Read],
+                    _ => &[List],
+                }
+            }
+        })
     }
 
     /// Whether it takes the method.
@@ -211,6 +254,39 @@ mod tests {
         assert!(matches!(find("/portal", "/portal"), Some(Route::Base)));
         assert_eq!(name("/portal", "/files"), None);
         assert_eq!(name("/portal", "/portalfiles"), None);
+    }
+
+    #[test]
+    fn each_request_needs_the_rights_of_what_it_does() {
+        use Right::{Delete, List, Read, Write};
+        for (method, path, query, rights) in [
+            ("GET", "/", "", &[][..]),
+            ("GET", "/ready", "", &[]),
+            ("OPTIONS", "/uploads", "", &[]),
+            ("POST", "/uploads", "", &[Write]),
+            ("HEAD", "/uploads/x", "", &[Write]),
+            ("DELETE", "/uploads/x", "", &[Write]),
+            ("POST", "/upload", "", &[Write]),
+            ("GET", "/files", "prefix=a", &[List]),
+            ("GET", "/files", "zip&signature=x", &[List, Read]),
+            ("GET", "/files", "signature=x", &[List]),
+            ("HEAD", "/files", "key=a", &[Read]),
+            ("GET", "/files/a", "versions", &[Read]),
+            ("GET", "/files/a", "expires=1&signature=x", &[]),
+            ("PUT", "/files/a", "signature=x", &[Write]),
+            ("DELETE", "/files/a", "signature=x", &[Delete]),
+            ("DELETE", "/files", "key=a", &[Delete]),
+            ("POST", "/files", "delete", &[Delete]),
+            ("POST", "/files/a", "copy_to=b", &[Read, Write]),
+            ("POST", "/files", "key=a&move_to=b", &[Read, Write, Delete]),
+            ("POST", "/files/a", "restore=1", &[Write]),
+            ("POST", "/files/a", "share", &[Read]),
+        ] {
+            let route = find("", path).unwrap();
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let needs = route.needs(&method, Some(query)).unwrap();
+            assert_eq!(needs, rights, "{method} {path}?{query}");
+        }
     }
 
     #[test]

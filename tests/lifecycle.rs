@@ -260,7 +260,11 @@ fn at_the_cap_the_oldest_connection_without_a_request_makes_room() {
 
 #[test]
 fn when_all_connections_are_busy_a_new_one_waits_for_its_turn() {
-    let server = Server::with(On::Local, &[("MAX_CONNECTIONS", "2")]);
+    let all = [
+        ("MAX_CONNECTIONS", "2"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "2"),
+    ];
+    let server = Server::with(On::Local, &all);
     let mut busy: Vec<_> = (0..2)
         .map(|n| {
             let mut client = server.client();

@@ -2,6 +2,7 @@
 //! The only reader of the environment; the table of settings is in `settings`, and how one
 //! value is read is in `reader`.
 
+mod access;
 mod credentials;
 mod hosts;
 mod origins;
@@ -13,11 +14,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use access::Auth;
 pub use credentials::{Container, CredentialSources, Held, Keys, Profile, WebIdentity};
 pub use hosts::Hosts;
 pub use origins::Origins;
 use reader::Reader;
 pub use settings::{SETTINGS, Setting};
+
+use crate::address::Networks;
 
 /// `sysexits.h` `EX_USAGE`: what the process exits with when its configuration is faulty.
 pub const EXIT_CONFIG: u8 = 64;
@@ -64,6 +68,10 @@ pub struct Config {
     pub timeout: Duration,
     /// Most client connections at once.
     pub max_connections: usize,
+    /// Most of one address; None: half of all.
+    pub max_connections_per_address: Option<usize>,
+    /// Most requests of one address in a second, in the long run; None: any number.
+    pub rate_limit: Option<u32>,
     /// From SIGTERM until new connections are refused.
     pub withdraw: Duration,
     /// From then until what is left is cut.
@@ -80,6 +88,10 @@ pub struct Config {
     pub allowed_origins: Origins,
     /// Names that it may be asked under.
     pub allowed_hosts: Hosts,
+    /// Whose word counts for where a request is from.
+    pub trusted_proxies: Networks,
+    /// How it is found out who asks.
+    pub auth: Auth,
     /// Which log lines are written, as env_logger reads it.
     pub log_filter: String,
 }
@@ -173,6 +185,8 @@ impl Config {
     /// Reads whatever `lookup` says a variable holds. An empty value counts as unset.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut env = Reader::new(lookup);
+        let allowed_origins = env.with("ALLOWED_ORIGINS", Origins::parse);
+        let trusted_proxies = env.with("TRUSTED_PROXIES", Networks::parse);
         let config = Self {
             host: env.parse("HOST"),
             port: env.parse("PORT"),
@@ -181,6 +195,8 @@ impl Config {
             threads: env.within("THREADS", 1, 256),
             timeout: Duration::from_secs(env.within("TIMEOUT", 1, 3600)),
             max_connections: env.within("MAX_CONNECTIONS", 1, 1_000_000),
+            max_connections_per_address: env.at_most("MAX_CONNECTIONS_PER_ADDRESS", 1_000_000),
+            rate_limit: env.at_most("RATE_LIMIT", 1_000_000),
             withdraw: Duration::from_secs(env.within("WITHDRAW_SECONDS", 0, 600)),
             drain: Duration::from_secs(env.within("DRAIN_SECONDS", 0, 3600)),
             key_prefix: env.with("KEY_PREFIX", parse_key_prefix),
@@ -194,7 +210,9 @@ impl Config {
                 expiry: Duration::from_secs(env.within("UPLOAD_EXPIRY_SECONDS", 1, 366 * 86_400)),
             },
             ready_strict: env.parse("READY_STRICT"),
-            allowed_origins: env.with("ALLOWED_ORIGINS", Origins::parse),
+            auth: access::read(&mut env, &trusted_proxies, &allowed_origins),
+            allowed_origins,
+            trusted_proxies,
             allowed_hosts: env.with("ALLOWED_HOSTS", Hosts::parse),
             log_filter: env.optional("RUST_LOG").unwrap_or_default(),
             store: read_store(&mut env),

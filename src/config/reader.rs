@@ -118,6 +118,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The value as a number from 1 to `most`; None where there is none.
+    pub(super) fn at_most<T>(&mut self, name: &str, most: T) -> Option<T>
+    where
+        T: FromStr + PartialOrd + Copy + Display + From<u8>,
+    {
+        self.optional(name)?;
+        Some(self.within(name, T::from(1), most))
+    }
+
     /// The variable's own value.
     pub(super) fn set(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())

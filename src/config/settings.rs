@@ -46,6 +46,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("MAX_CONNECTIONS", "1024", "Most client connections at once"),
     setting(
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "",
+        "Most of one address, of IPv6 of one /64; unset: half of all",
+    ),
+    setting(
+        "RATE_LIMIT",
+        "",
+        "Requests a second of one address in the long run; unset: any number",
+    ),
+    setting(
         "WITHDRAW_SECONDS",
         "5",
         "From SIGTERM until new connections are refused",
@@ -187,6 +197,26 @@ pub const SETTINGS: &[Setting] = &[
         "ALLOWED_HOSTS",
         "",
         "Host names that may be asked for, comma separated, besides probes; unset: any",
+    ),
+    setting(
+        "TRUSTED_PROXIES",
+        "",
+        "Networks whose X-Forwarded-For, -Proto and -Host are believed, comma separated",
+    ),
+    setting(
+        "AUTH",
+        "off",
+        "How users sign in: off, basic, bearer, proxy",
+    ),
+    setting(
+        "AUTH_USERS_FILE",
+        "",
+        "JSON file of users and their rights, read again when it changes",
+    ),
+    setting(
+        "AUTH_PROXY_HEADER",
+        "",
+        "Header in which a trusted proxy names the user (X-Forwarded-User)",
     ),
     setting(
         "READY_STRICT",

@@ -8,6 +8,7 @@ use hyper::{Request, Response, StatusCode};
 
 use super::download::hide_internal;
 use super::{conditions, files, json, object, share, to_the_end, versions};
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -22,6 +23,7 @@ pub(super) async fn post<B>(
     key: String,
     query: &Query,
     request: &Request<B>,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     let mut asked = ACTIONS.into_iter().filter(|action| query.has(action));
     let (Some(action), None) = (asked.next(), asked.next()) else {
@@ -30,12 +32,13 @@ pub(super) async fn post<B>(
             "A POST to an object takes one of ?copy_to=, ?move_to=, ?restore= and ?share.",
         ));
     };
+    who.reach(&key)?;
     let key = app.keys.readable(&key).map_err(hide_internal)?;
     let value = query.value(action)?.unwrap_or_default().to_owned();
     if action == "share" {
-        return share::create(&app, &key, query, request.headers().get(HOST)).await;
+        return share::create(&app, &key, query, request.headers().get(HOST), &who).await;
     }
-    let condition = conditions::of_write(request.headers())?;
+    let condition = who.condition(conditions::of_write(request.headers())?)?;
     // What has begun is brought to its end, also when the client goes: what is between us may be
     // less patient than a large copy takes. Only the end of the process ends it.
     let stop = app.process.phase.cut().child_token();
@@ -54,6 +57,7 @@ pub(super) async fn post<B>(
             "A move takes the current version and no other.",
         ));
     }
+    who.reach(&value)?;
     let to = app.keys.writable(&value)?;
     if to == key {
         return Err(Error::invalid(

@@ -62,7 +62,7 @@ static POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// The page's ten headers, and room for what the connection adds, in one allocation.
-const HEADERS: usize = 12;
+const HEADERS: usize = 16;
 
 /// What tells of the API (`www/openapi.json`), by its name.
 const DESCRIPTION: &str = "openapi.json";

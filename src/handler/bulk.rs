@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::json;
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -47,6 +48,7 @@ pub(super) async fn delete(
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
     stop: CancellationToken,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     if !query.has("delete") {
         return Err(Error::invalid(
@@ -75,7 +77,7 @@ pub(super) async fn delete(
         ));
     }
     let results: Vec<_> = stream::iter(keys)
-        .map(|key| delete_one(&app, key))
+        .map(|key| delete_one(&app, &who, key))
         .buffered(CONCURRENCY)
         .collect()
         .await;
@@ -85,8 +87,9 @@ pub(super) async fn delete(
     ))
 }
 
-async fn delete_one(app: &App, key: String) -> Outcome {
+async fn delete_one(app: &App, who: &Who, key: String) -> Outcome {
     let deleted = match app.keys.readable(&key) {
+        _ if who.reach(&key).is_err() => Err(who.refused()),
         Ok(key) => app.store.delete(&key, None).await.map_err(Error::from),
         // For users there is nothing below the internal prefix, and deleting nothing succeeds.
         Err(KeyError::Internal) => Ok(()),

@@ -1,5 +1,6 @@
 //! `/files`: listing, PUT and DELETE. Downloads have a file of their own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -11,6 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{conditions, headers, json, object, pages};
+use crate::access::{Way, Who};
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -51,6 +53,7 @@ pub(super) async fn list(
     app: &App,
     query: &Query,
     headers: &HeaderMap,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let html = pages::wanted(headers);
     let prefix = prefix(query)?.to_owned();
@@ -77,7 +80,10 @@ pub(super) async fn list(
         limit,
         cursor: query.value("cursor")?.map(str::to_owned),
     };
-    let page = app.store.list(&ask).await?;
+    let page = match who.way(&ask.prefix)? {
+        Way::Within => app.store.list(&ask).await?,
+        Way::Above(own) => way_to(&own, &ask),
+    };
     let mut response = if html {
         pages::listing(&ask, &page)
     } else {
@@ -86,6 +92,23 @@ pub(super) async fn list(
     let vary = HeaderValue::from_static("accept");
     response.headers_mut().insert(VARY, vary);
     Ok(response)
+}
+
+/// The listing above what somebody may list: the folders that lead there, and nothing that is in
+/// them. Nothing is asked of the store.
+fn way_to(own: &[&str], ask: &ListQuery) -> ListPage {
+    let cut = |whole: &&str| {
+        let (above, below) = whole.split_at(ask.prefix.len());
+        let delimiter = ask.delimiter.as_deref();
+        let end = delimiter.and_then(|text| Some(below.find(text)? + text.len()));
+        format!("{above}{}", &below[..end.unwrap_or(below.len())])
+    };
+    let prefixes: BTreeSet<String> = own.iter().map(cut).collect();
+    ListPage {
+        objects: Vec::new(),
+        prefixes: prefixes.into_iter().collect(),
+        next_cursor: None,
+    }
 }
 
 fn as_json(page: &ListPage) -> Response<Body> {
@@ -105,7 +128,9 @@ pub(super) async fn put(
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
     stop: CancellationToken,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
+    who.reach(&key)?;
     let key = app.keys.writable(&key)?;
     let (parts, body) = request.into_parts();
     if parts.headers.contains_key(hyper::header::CONTENT_RANGE) {
@@ -115,7 +140,7 @@ pub(super) async fn put(
             "A PUT stores the whole object.",
         ));
     }
-    let condition = conditions::of_write(&parts.headers)?;
+    let condition = who.condition(conditions::of_write(&parts.headers)?)?;
     let attributes = headers::attributes(&parts.headers, &key)?;
     let length = match body.size_hint().exact() {
         Some(length) => Length::Exactly(length),
@@ -162,7 +187,9 @@ pub(super) async fn delete(
     key: &str,
     query: &Query,
     headers: &HeaderMap,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
+    who.reach(key)?;
     conditions::none_for_delete(headers)?;
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -175,5 +202,32 @@ pub(super) async fn delete(
         // For users there is nothing below the internal prefix, and deleting nothing succeeds.
         Err(KeyError::Internal) => Ok(response),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn above_what_is_theirs_somebody_sees_the_folders_that_lead_there() {
+        let own = ["team/a/", "team/b/x", "logs"];
+        let folders = |prefix: &str, delimiter: Option<&str>| {
+            let ask = ListQuery {
+                prefix: prefix.to_owned(),
+                delimiter: delimiter.map(str::to_owned),
+                limit: 1,
+                cursor: None,
+            };
+            let below: Vec<_> = own
+                .into_iter()
+                .filter(|own| own.starts_with(prefix))
+                .collect();
+            way_to(&below, &ask).prefixes
+        };
+        assert_eq!(folders("", Some("/")), ["logs", "team/"]);
+        assert_eq!(folders("team/", Some("/")), ["team/a/", "team/b/"]);
+        assert_eq!(folders("team/b/", Some("/")), ["team/b/x"]);
+        assert_eq!(folders("", None), ["logs", "team/a/", "team/b/x"]);
     }
 }

@@ -16,7 +16,7 @@ mod pages;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 pub mod resumable;
-mod share;
+pub mod share;
 mod upload;
 mod versions;
 mod weight;
@@ -32,6 +32,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -58,7 +59,8 @@ pub fn at_once(
     }
 }
 
-/// Answers a request whose route takes its method, and that is not answered [`at_once`]. Body bytes
+/// Answers a request whose route takes its method, from one who has the rights that the route needs,
+/// and that is not answered [`at_once`]. Whether the keys it names are theirs is seen to here. Body bytes
 /// are added to `received` as they are read. The method may be another than the request's: see
 /// [`resumable::method`].
 ///
@@ -70,24 +72,26 @@ pub async fn handle(
     method: Method,
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     match route {
         // Answered already.
         Route::Asset(_) | Route::Base | Route::Health | Route::Ready => Err(Error::NotFound),
         Route::Upload => {
-            let form = |stop| upload::form(Arc::clone(&app), request, received, stop);
+            let form = |stop| upload::form(Arc::clone(&app), request, received, stop, who);
             to_the_end(&app, form).await
         }
         Route::Uploads => {
-            let create = |stop| resumable::create(Arc::clone(&app), request, received, stop);
+            let create = |stop| resumable::create(Arc::clone(&app), request, received, stop, who);
             to_the_end(&app, create).await
         }
         Route::Resumable(id) => match method {
-            Method::HEAD => Box::pin(resumable::status(&app, id, request.headers())).await,
+            Method::HEAD => Box::pin(resumable::status(&app, id, request.headers(), &who)).await,
             method => {
                 let id = id.to_owned();
+                let own = Arc::clone(&app);
                 let change =
-                    |stop| resumable::change(Arc::clone(&app), id, method, request, received, stop);
+                    |stop| resumable::change(own, id, method, request, received, stop, who);
                 to_the_end(&app, change).await
             }
         },
@@ -95,25 +99,25 @@ pub async fn handle(
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
                 (Some(key), &Method::POST) => {
-                    Box::pin(actions::post(app, key, &query, &request)).await
+                    Box::pin(actions::post(app, key, &query, &request, who)).await
                 }
                 (Some(key), &Method::DELETE) => {
-                    Box::pin(files::delete(&app, &key, &query, request.headers())).await
+                    Box::pin(files::delete(&app, &key, &query, request.headers(), &who)).await
                 }
                 (Some(key), _) => {
-                    Box::pin(read(&app, &key, &query, request.headers(), &method)).await
+                    Box::pin(read(&app, &key, &query, request.headers(), &method, &who)).await
                 }
                 (None, &Method::POST) => {
                     let delete =
-                        |stop| bulk::delete(Arc::clone(&app), query, request, received, stop);
+                        |stop| bulk::delete(Arc::clone(&app), query, request, received, stop, who);
                     to_the_end(&app, delete).await
                 }
                 // Only an object can be deleted, and none is named.
                 (None, &Method::DELETE) => {
                     Err(Error::invalid("invalid_query", "Name the object by ?key=."))
                 }
-                (None, _) if query.has("zip") => Box::pin(zip::get(&app, &query)).await,
-                (None, _) => Box::pin(files::list(&app, &query, request.headers())).await,
+                (None, _) if query.has("zip") => Box::pin(zip::get(&app, &query, &who)).await,
+                (None, _) => Box::pin(files::list(&app, &query, request.headers(), &who)).await,
             }
         }
         Route::File(raw) => {
@@ -121,14 +125,15 @@ pub async fn handle(
             let query = Query::parse(request.uri().query())?;
             match method {
                 Method::PUT => {
-                    let put = |stop| files::put(Arc::clone(&app), key, request, received, stop);
+                    let put =
+                        |stop| files::put(Arc::clone(&app), key, request, received, stop, who);
                     to_the_end(&app, put).await
                 }
-                Method::POST => Box::pin(actions::post(app, key, &query, &request)).await,
+                Method::POST => Box::pin(actions::post(app, key, &query, &request, who)).await,
                 Method::DELETE => {
-                    Box::pin(files::delete(&app, &key, &query, request.headers())).await
+                    Box::pin(files::delete(&app, &key, &query, request.headers(), &who)).await
                 }
-                _ => Box::pin(read(&app, &key, &query, request.headers(), &method)).await,
+                _ => Box::pin(read(&app, &key, &query, request.headers(), &method, &who)).await,
             }
         }
     }
@@ -141,9 +146,12 @@ async fn read(
     query: &Query,
     headers: &HeaderMap,
     method: &Method,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     if share::is_link(query) {
         share::check(app, key, query)?;
+    } else {
+        who.reach(key)?;
     }
     if query.has("versions") {
         return versions::list(app, key).await;

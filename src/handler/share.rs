@@ -11,6 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::{files, headers, json};
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub(super) async fn create(
     key: &ObjectKey,
     query: &Query,
     host: Option<&HeaderValue>,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let lifetime = lifetime(query)?;
     // Nobody is given a link to nothing.
@@ -43,7 +45,8 @@ pub(super) async fn create(
         Access::Signature(signature) => {
             let host = authority(host)?;
             let target = target(app, key, expires_at.timestamp(), &signature);
-            format!("http://{host}{target}")
+            let scheme = if who.https { "https" } else { "http" };
+            format!("{scheme}://{host}{target}")
         }
     };
     let expires_at = expires_at.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -67,7 +70,7 @@ fn lifetime(query: &Query) -> Result<Duration, Error> {
         })
 }
 
-/// Where the client reached us. Nothing that a proxy adds is believed: anyone can add it.
+/// Where the client reached us. What a proxy that is trusted says of it is in `Host` already.
 fn authority(host: Option<&HeaderValue>) -> Result<Authority, Error> {
     host.and_then(|host| Authority::try_from(host.as_bytes()).ok())
         .filter(|authority| !authority.as_str().contains('@'))
@@ -88,7 +91,8 @@ fn target(app: &App, key: &ObjectKey, expires: i64, signature: &str) -> String {
 }
 
 /// Whether the query is one that [`create`] makes, or would be taken for one.
-pub(super) fn is_link(query: &Query) -> bool {
+#[must_use]
+pub fn is_link(query: &Query) -> bool {
     query.has("signature") || query.has("expires")
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::{headers, json, object, pages};
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -32,14 +33,17 @@ pub(super) async fn form(
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
     stop: CancellationToken,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let boundary = boundary(&parts.headers)?;
     let query = Query::parse(parts.uri.query())?;
     let prefix = query.value("prefix")?.map(str::to_owned);
     if let Some(prefix) = &prefix {
-        // Refused before the body is read.
-        key_of(&app, Some(prefix), "name")?;
+        // Refused before the body is read. What the name adds may still make it theirs.
+        let key = key_of(&app, Some(prefix), "name")?;
+        let folder = key.as_str().strip_suffix("name").unwrap_or_default();
+        who.leads(folder)?;
     }
     let length = body.size_hint().exact();
     let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
@@ -51,6 +55,7 @@ pub(super) async fn form(
         length,
         progress,
         stop,
+        who,
     };
     let mut stored = Vec::new();
     match store_all(target, form, &mut stored).await {
@@ -88,6 +93,7 @@ pub(super) async fn read(
         length: None,
         progress,
         stop: CancellationToken::new(),
+        who: Who::at(std::net::Ipv4Addr::LOCALHOST.into(), false).free(),
     };
     store_all(target, form, &mut Vec::new()).await
 }
@@ -100,6 +106,7 @@ struct Target<'a> {
     length: Option<u64>,
     progress: Progress,
     stop: CancellationToken,
+    who: Who,
 }
 
 async fn store_all(
@@ -166,6 +173,8 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
     }
     let app = target.app;
     let key = key_of(app, target.prefix.as_deref(), &name)?;
+    target.who.reach(key.as_str())?;
+    let condition = target.who.condition(Condition::None)?;
     let attributes = Attributes {
         content_type: Some(content_type.unwrap_or_else(|| headers::type_of(&key))),
         ..Attributes::default()
@@ -179,7 +188,7 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
     let upload = Upload {
         key: &key,
         attributes: &attributes,
-        condition: &Condition::None,
+        condition: &condition,
         length: Length::AtMost(target.length),
         stop: &target.stop,
     };

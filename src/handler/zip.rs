@@ -7,6 +7,7 @@ use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue};
 
 use super::{files, headers};
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -19,8 +20,9 @@ const PAGE: u16 = 1000;
 
 /// The zip. Everything is listed before the first byte, so that what is too much is refused with
 /// an answer, and so that memory cannot run out in the middle.
-pub(super) async fn get(app: &App, query: &Query) -> Result<Response<Body>, Error> {
+pub(super) async fn get(app: &App, query: &Query, who: &Who) -> Result<Response<Body>, Error> {
     let prefix = files::prefix(query)?;
+    who.reach(prefix)?;
     let mut catalog = Catalog::new(prefix, Arc::clone(&app.process.zip_memory));
     let mut ask = ListQuery {
         prefix: prefix.to_owned(),

@@ -2,8 +2,8 @@
 //! workers, and turns signals into phases. It serves nothing itself.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Write as _};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::connection::CUT_GRACE;
+use super::refusals;
 use super::slots::Slots;
 use super::worker::{Handover, Run, Worker};
+use crate::address::holder;
 use crate::app::Process;
 
 /// After a failed accept (EMFILE and the like): trying again at once would spin.
@@ -29,7 +31,7 @@ pub(super) struct Arbiter {
     process: Arc<Process>,
     listener: TcpListener,
     /// Accepted, but there is no room for it yet.
-    waiting: Option<TcpStream>,
+    waiting: Option<Newcomer>,
     slots: Slots,
     run: Run,
     workers: Vec<Option<Worker>>,
@@ -37,7 +39,20 @@ pub(super) struct Arbiter {
     vacant: BTreeMap<usize, Instant>,
     died: mpsc::Receiver<usize>,
     death: mpsc::Sender<usize>,
-    max_connections: usize,
+    caps: Caps,
+}
+
+/// Most connections at once.
+#[derive(Clone, Copy)]
+pub(super) struct Caps {
+    pub(super) all: usize,
+    pub(super) per_address: usize,
+}
+
+/// A connection that was accepted, and whom it is counted for.
+struct Newcomer {
+    stream: TcpStream,
+    address: Option<IpAddr>,
 }
 
 /// The two signals that end the process.
@@ -67,7 +82,7 @@ impl Arbiter {
     pub(super) fn start(
         process: Arc<Process>,
         listener: std::net::TcpListener,
-        max_connections: usize,
+        caps: Caps,
         run: Run,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
@@ -87,7 +102,7 @@ impl Arbiter {
             vacant: BTreeMap::new(),
             died,
             death,
-            max_connections,
+            caps,
         })
     }
 
@@ -126,7 +141,7 @@ impl Arbiter {
                 biased;
                 Some(number) = self.died.recv() => self.bury(number),
                 number = next_vacancy(&self.vacant) => self.replace(number),
-                () = accept(&self.listener, &mut self.waiting, &self.slots, &self.workers, self.max_connections) => {}
+                () = accept(&self.process, &self.listener, &mut self.waiting, &self.slots, &self.workers, self.caps) => {}
             }
         }
     }
@@ -205,20 +220,29 @@ async fn next_vacancy(vacant: &BTreeMap<usize, Instant>) -> usize {
 /// Accepts one connection and hands it to a worker. At the cap the oldest connection without a
 /// complete header makes room; when all are busy, this one waits in `waiting`, and those after it
 /// in the listener's backlog. May be dropped at any await without losing a connection.
+///
+/// At the cap of an address its own oldest makes room, or this one is not taken.
 async fn accept(
+    process: &Process,
     listener: &TcpListener,
-    waiting: &mut Option<TcpStream>,
+    waiting: &mut Option<Newcomer>,
     slots: &Slots,
     workers: &[Option<Worker>],
-    max_connections: usize,
+    caps: Caps,
 ) {
     if waiting.is_none() {
         match listener
             .accept()
             .await
-            .and_then(|(stream, _)| stream.into_std())
+            .and_then(|(stream, from)| Ok((stream.into_std()?, from.ip())))
         {
-            Ok(stream) => *waiting = Some(stream),
+            Ok((stream, from)) => {
+                let trusted = process.config.trusted_proxies.contain(from);
+                // Whose share is all of them waits for its turn, as all do.
+                let counted = !trusted && caps.per_address < caps.all;
+                let address = counted.then(|| holder(from));
+                *waiting = Some(Newcomer { stream, address });
+            }
             Err(error) if passing(&error) => return,
             Err(error) => {
                 log::error!("a connection could not be accepted: {error}");
@@ -229,12 +253,35 @@ async fn accept(
             }
         }
     }
-    while slots.count() >= max_connections && !slots.evict_oldest() {
+    while let Some(address) = waiting.as_ref().and_then(|newcomer| newcomer.address)
+        && slots.count_of(address) >= caps.per_address
+    {
+        if slots.evict_oldest_of(address) {
+            continue;
+        }
+        if slots.is_crowded() {
+            slots.freed().await;
+            continue;
+        }
+        if let Some(newcomer) = waiting.take() {
+            turn_away(newcomer.stream, address);
+        }
+        return;
+    }
+    while slots.count() >= caps.all && !slots.evict_oldest() {
         slots.freed().await;
     }
-    if let Some(stream) = waiting.take() {
-        hand_out(stream, slots, workers);
+    if let Some(newcomer) = waiting.take() {
+        hand_out(newcomer, slots, workers);
     }
+}
+
+/// Says why, as far as that can be done without waiting. Who asks before reading may see no more
+/// than a reset.
+fn turn_away(mut stream: TcpStream, address: IpAddr) {
+    log::debug!("a connection of {address} was turned away: it has its share");
+    let _ = stream.write(refusals::TOO_MANY_CONNECTIONS);
+    let _ = stream.shutdown(Shutdown::Write);
 }
 
 /// The client went away between its connect and our accept.
@@ -247,12 +294,12 @@ fn passing(error: &io::Error) -> bool {
     )
 }
 
-fn hand_out(stream: TcpStream, slots: &Slots, workers: &[Option<Worker>]) {
+fn hand_out(newcomer: Newcomer, slots: &Slots, workers: &[Option<Worker>]) {
     let mut by_load: Vec<&Worker> = workers.iter().flatten().collect();
     by_load.sort_by_key(|worker| worker.load());
     let mut handover = Handover {
-        stream,
-        slot: slots.take(),
+        stream: newcomer.stream,
+        slot: slots.take(newcomer.address),
     };
     for worker in by_load {
         match worker.hand(handover) {
@@ -287,7 +334,11 @@ mod tests {
             }
             Ok(())
         });
-        let mut arbiter = Arbiter::start(process, listener, 16, run).unwrap();
+        let caps = Caps {
+            all: 16,
+            per_address: 16,
+        };
+        let mut arbiter = Arbiter::start(process, listener, caps, run).unwrap();
         let client = tokio::task::spawn_blocking(move || {
             use std::io::Read as _;
             for _ in 0..2 {

@@ -13,13 +13,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use hyper::header::{
-    CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use log::Level;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::io::InService;
+use super::{admission, forwarded, security};
+use crate::access::Who;
 use crate::app::App;
 use crate::body::{Body, BoxError};
 use crate::error::Error;
@@ -45,13 +46,15 @@ pub(super) async fn serve(
     app: Arc<App>,
     in_service: Arc<InService>,
     peer: IpAddr,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     in_service.begin();
     let received = Arc::new(AtomicU64::new(0));
+    let proxies = &app.process.config.trusted_proxies;
+    let (who, trusted) = forwarded::resolve(proxies, peer, request.headers_mut());
     let mut log = Log {
         id: request_id(&app, request.headers()),
-        from: peer,
+        who,
         method: request.method().clone(),
         route: "-",
         level: Level::Info,
@@ -70,6 +73,8 @@ pub(super) async fn serve(
     let found = found.and_then(|route| check_host(&app, route, request.headers()).map(|()| route));
     let cors = Cors::of(&app.process.config.allowed_origins, request.headers());
     let marks = Marks::of(found.as_ref().ok(), request.headers());
+    let in_time = admission::in_time(&app, found.as_ref().ok().copied(), &log.who).await;
+    let found = in_time.and(found);
     let outcome = match found {
         Ok(route) => {
             log.route = route.name();
@@ -84,11 +89,18 @@ pub(super) async fn serve(
                 (Some(answer), _) => Ok(answer),
                 (None, Err(error)) => Err(error),
                 (None, Ok(meant)) => {
-                    if let Some(answer) = at_once(&app, route, &meant, headers) {
+                    let query = request.uri().query();
+                    let who = &mut log.who;
+                    if let Err(error) =
+                        admission::admit(&app, route, &meant, query, headers, who, trusted).await
+                    {
+                        Err(error)
+                    } else if let Some(answer) = at_once(&app, route, &meant, headers) {
                         answer
                     } else {
-                        let work =
-                            handler::handle(Arc::clone(&app), route, meant, request, received);
+                        let who = log.who.clone();
+                        let app = Arc::clone(&app);
+                        let work = handler::handle(app, route, meant, request, received, who);
                         // Apart, because hyper moves this whole future with each request.
                         AssertUnwindSafe(Box::pin(work))
                             .catch_unwind()
@@ -122,9 +134,7 @@ pub(super) async fn serve(
     if let Ok(id) = HeaderValue::try_from(&log.id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers
-        .entry(X_CONTENT_TYPE_OPTIONS)
-        .or_insert(HeaderValue::from_static("nosniff"));
+    security::add_to(headers);
     if app.process.phase.is_withdrawing() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -206,10 +216,24 @@ fn drop_body(response: &mut Response<Body>) {
     *response.body_mut() = Body::Empty;
 }
 
+/// ` user=`, of one who has signed in; the name has no space or control character there.
+struct User<'a>(&'a Who);
+
+impl std::fmt::Display for User<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.user() {
+            Some(name) => write!(f, " user={}", utf8_percent_encode(name, NOT_IN_LOG)),
+            None => Ok(()),
+        }
+    }
+}
+
+const NOT_IN_LOG: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'"').add(b'=');
+
 /// What the log line says of a request.
 struct Log {
     id: String,
-    from: IpAddr,
+    who: Who,
     method: Method,
     route: &'static str,
     level: Level,
@@ -228,9 +252,10 @@ impl Drop for Log {
         log::log!(
             target: "access",
             self.level,
-            "id={} from={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
+            "id={} from={}{} method={} route={} status={} in={} out={} ms={:.1}{cut}",
             self.id,
-            self.from,
+            self.who.from,
+            User(&self.who),
             self.method,
             self.route,
             self.status.as_u16(),

@@ -283,3 +283,57 @@ impl Write for ClientIo {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// How writing for ever ends for a client that takes `bytes` every ten seconds, and after how
+    /// long; gives up after half an hour.
+    async fn write_to_who_takes(bytes: usize) -> (Option<io::ErrorKind>, Duration) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        // Small, so that what is not read is felt at once.
+        socket.set_recv_buffer_size(4096).unwrap();
+        let (reader, accepted) = tokio::join!(socket.connect(address), listener.accept());
+        let (mut reader, (stream, _)) = (reader.unwrap(), accepted.unwrap());
+        rustix::net::sockopt::set_socket_send_buffer_size(&stream, 4096).unwrap();
+        let in_service = Arc::new(InService::new(Arc::default()));
+        in_service.begin();
+        // Silence is another's test: here something always moves.
+        let mut io = ClientIo::new(stream, Duration::from_hours(2), in_service);
+        let reading = tokio::spawn(async move {
+            let mut taken = vec![0; bytes];
+            loop {
+                sleep(Duration::from_secs(10)).await;
+                if reader.read_exact(&mut taken).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        let chunk = [7; 1024];
+        let mut end = None;
+        while end.is_none() && began.elapsed() < Duration::from_mins(30) {
+            let wrote = poll_fn(|cx| Pin::new(&mut io).poll_write(cx, &chunk)).await;
+            end = wrote.err().map(|error| error.kind());
+        }
+        reading.abort();
+        (end, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_less_than_a_kibibyte_a_second_is_given_up_and_who_takes_more_is_not() {
+        let (end, after) = write_to_who_takes(2 << 10).await;
+        assert_eq!(end, Some(io::ErrorKind::TimedOut));
+        assert!(after < Duration::from_mins(5), "{after:?}");
+        let (end, _) = write_to_who_takes(40 << 10).await;
+        assert_eq!(end, None);
+    }
+}

@@ -1,14 +1,18 @@
 //! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
 //! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
 
+mod admission;
 mod arbiter;
 mod connection;
 mod exchange;
+mod forwarded;
 mod fragment;
 mod io;
 mod limits;
 mod phase;
+mod rate;
 mod refusals;
+mod security;
 mod slots;
 mod watch;
 mod worker;
@@ -16,10 +20,12 @@ mod worker;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use arbiter::{Arbiter, Signals};
+use arbiter::{Arbiter, Caps, Signals};
 pub use phase::Phase;
+pub use rate::Rate;
 use worker::Run;
 
+use crate::access;
 use crate::app::{App, Process};
 use crate::store::{Backend, KeyRules};
 use crate::upload::resume::sweep;
@@ -64,7 +70,8 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            // The background check of a local store writes a file now and then, and the sweeper reads.
+            // The background check of a local store writes a file now and then, the sweeper reads, and
+            // so does who watches the users file.
             .max_blocking_threads(1)
             .build()?;
         limits::no_core_dumps();
@@ -85,7 +92,13 @@ impl Server {
         runtime.block_on(async {
             let signals = Signals::listen()?;
             let address = listener.local_addr()?;
-            let arbiter = Arbiter::start(Arc::clone(&process), listener, max_connections, run)?;
+            let per_address = process.config.max_connections_per_address;
+            let caps = Caps {
+                all: max_connections,
+                // Nobody takes them all; a proxy that nobody has named can still take most.
+                per_address: per_address.unwrap_or(max_connections.div_ceil(2)),
+            };
+            let arbiter = Arbiter::start(Arc::clone(&process), listener, caps, run)?;
             log::info!(
                 "listening on http://{address}{}/ ({backend}, {} workers x {threads} threads, at most {max_connections} connections)",
                 process.config.base_path,
@@ -94,6 +107,7 @@ impl Server {
             tokio::select! {
                 () = arbiter.run(signals) => {}
                 never = backend.keep() => match never {},
+                never = access::watch(Arc::clone(&process)) => match never {},
                 never = watch::store(&process, backend.open()) => match never {},
                 never = sweep::run(backend.open(), rules, process.config.upload.expiry, &process.counters) => match never {},
             }

@@ -1,7 +1,8 @@
-//! Whole answers for heads that hyper could not parse: it answers those itself, without a body.
+//! Whole answers where there is no request to answer: for heads that hyper could not parse, which
+//! it answers itself, without a body, and for connections that are not taken.
 
 macro_rules! refusal {
-    ($status:literal, $reason:literal, $code:literal, $detail:literal) => {
+    ($status:literal, $reason:literal, $code:literal, $detail:literal $(, $header:literal)*) => {
         concat!(
             "HTTP/1.1 ",
             $status,
@@ -10,6 +11,11 @@ macro_rules! refusal {
             "\r\n",
             "content-type: application/problem+json\r\n",
             "x-content-type-options: nosniff\r\n",
+            "content-security-policy: default-src 'none'; sandbox; frame-ancestors 'self'\r\n",
+            "cross-origin-resource-policy: same-origin\r\n",
+            "x-frame-options: SAMEORIGIN\r\n",
+            "referrer-policy: no-referrer\r\n",
+            $($header,)*
             "x-request-id: unparsed\r\n",
             "connection: close\r\n\r\n",
             "{\"type\":\"about:blank\",\"title\":\"",
@@ -26,7 +32,7 @@ macro_rules! refusal {
     };
 }
 
-// The body ends with the connection (RFC 9112 section 6.3): after such a head it is closed anyway.
+// The body ends with the connection (RFC 9112 section 6.3): it is closed anyway.
 
 pub(super) const INVALID_REQUEST: &[u8] = refusal!(
     "400",
@@ -47,4 +53,12 @@ pub(super) const HEADERS_TOO_LARGE: &[u8] = refusal!(
     "Request Header Fields Too Large",
     "headers_too_large",
     "The request's headers are too large: 16 KiB in 100 fields are taken."
+);
+
+pub(super) const TOO_MANY_CONNECTIONS: &[u8] = refusal!(
+    "503",
+    "Service Unavailable",
+    "busy",
+    "Too many connections come from your address.",
+    "retry-after: 2\r\n"
 );

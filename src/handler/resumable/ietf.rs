@@ -10,8 +10,9 @@ use super::super::{conditions, files, headers, json, object};
 use super::metadata::{self, Name};
 use super::{
     Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, check_type, empty, fields, give_up, location, text,
+    check_offset, check_replacing, check_type, empty, fields, give_up, location, text,
 };
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -37,16 +38,18 @@ pub(super) async fn create(
     app: &App,
     parts: &Parts,
     body: Arrival,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
     let complete = complete(fields)?;
     let named = length(fields)?;
     let key = key(app, parts)?;
+    who.reach(key.as_str())?;
     let attributes = headers::attributes(fields, &key)?;
     if complete {
-        return whole(app, parts, &key, body, named).await;
+        return whole(app, parts, &key, body, named, who).await;
     }
-    let if_absent = check_creation(fields)?;
+    let if_absent = check_creation(fields, who)?;
     if body.length.zip(named).is_some_and(|(body, all)| body > all) {
         return Err(Error::InconsistentLength);
     }
@@ -87,6 +90,7 @@ async fn whole(
     key: &ObjectKey,
     body: Arrival,
     named: Option<u64>,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     if body
         .length
@@ -99,7 +103,7 @@ async fn whole(
     let upload = Upload {
         key,
         attributes: &attributes,
-        condition: &conditions::of_write(&parts.headers)?,
+        condition: &who.condition(conditions::of_write(&parts.headers)?)?,
         length: match body.length.or(named) {
             Some(length) => Length::Exactly(length),
             None => Length::AtMost(None),
@@ -157,6 +161,7 @@ pub(super) async fn append(
     id: UploadId,
     parts: &Parts,
     body: Arrival,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
     if interop(fields) >= WITH_PARTIAL {
@@ -177,6 +182,7 @@ pub(super) async fn append(
         Found::Done(_) => return Err(Error::InconsistentLength),
         Found::Open(open) => *open,
     };
+    check_replacing(&open, who)?;
     check_offset(&open, offset)?;
     if let Some(length) = named {
         app.engine

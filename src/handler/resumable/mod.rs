@@ -18,6 +18,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
 use super::conditions;
+use crate::access::{Right, Who};
 use crate::app::App;
 use crate::body::Body;
 use crate::error::{Error, Limit};
@@ -104,14 +105,15 @@ pub(super) async fn create(
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
     stop: CancellationToken,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let tus = is_tus(&parts.headers)?;
     let body = Arrival::new(&app, body, received, stop);
     if tus {
-        tus::create(&app, &parts, body).await
+        tus::create(&app, &parts, body, &who).await
     } else {
-        ietf::create(&app, &parts, body).await
+        ietf::create(&app, &parts, body, &who).await
     }
 }
 
@@ -120,9 +122,11 @@ pub(super) async fn status(
     app: &App,
     id: &str,
     headers: &HeaderMap,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let tus = is_tus(headers)?;
     let id = UploadId::decode(id, &app.keys).ok_or(Error::NotFound)?;
+    who.reach(id.key.as_str())?;
     // A request that the client gave up counts with all that it brought.
     app.process.live.interrupt(id.hash()).await;
     let mut response = if tus {
@@ -143,11 +147,13 @@ pub(super) async fn change(
     request: Request<Incoming>,
     received: Arc<AtomicU64>,
     stop: CancellationToken,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
     let (parts, body) = request.into_parts();
     let tus = is_tus(&parts.headers)?;
     check_digest(&parts.headers)?;
     let id = UploadId::decode(&id, &app.keys).ok_or(Error::NotFound)?;
+    who.reach(id.key.as_str())?;
     if method == Method::DELETE {
         app.process.live.interrupt(id.hash()).await;
         app.engine.cancel(&id).await?;
@@ -155,9 +161,9 @@ pub(super) async fn change(
     }
     let body = Arrival::new(&app, body, received, stop);
     if tus {
-        tus::append(&app, id, &parts, body).await
+        tus::append(&app, id, &parts, body, &who).await
     } else {
-        ietf::append(&app, id, &parts, body).await
+        ietf::append(&app, id, &parts, body, &who).await
     }
 }
 
@@ -264,19 +270,29 @@ async fn give_up(app: &App, id: &UploadId) {
     }
 }
 
-/// Whether the object is to be made only where there is none (`If-None-Match: *`). Refuses what would
+/// Whether the object is to be made only where there is none: with `If-None-Match: *`, and for who
+/// may not replace what is there. Refuses what would
 /// be ignored: the object is stored when the last request ends, and neither another condition nor a
 /// digest of the whole is kept until then.
-fn check_creation(headers: &HeaderMap) -> Result<bool, Error> {
+fn check_creation(headers: &HeaderMap, who: &Who) -> Result<bool, Error> {
     check_digest(headers)?;
     match conditions::of_write(headers)? {
-        Condition::None => Ok(false),
+        Condition::None => Ok(!who.has(Right::Delete)),
         Condition::IfAbsent => Ok(true),
         Condition::IfMatch(_) => Err(Error::invalid(
             "invalid_condition",
             "The only condition that a resumable upload takes is If-None-Match: *.",
         )),
     }
+}
+
+/// Whether somebody may still bring this upload to its end: one that replaces what is there is for
+/// who may do that.
+fn check_replacing(open: &Open, who: &Who) -> Result<(), Error> {
+    if open.state().if_absent() {
+        return Ok(());
+    }
+    who.need(&[Right::Delete])
 }
 
 fn check_digest(headers: &HeaderMap) -> Result<(), Error> {

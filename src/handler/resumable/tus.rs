@@ -12,8 +12,9 @@ use super::super::headers::{self, TUS_META};
 use super::metadata::{self, Metadata, Name};
 use super::{
     Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, check_type, empty, fields, location, text,
+    check_offset, check_replacing, check_type, empty, fields, location, text,
 };
+use crate::access::Who;
 use crate::app::App;
 use crate::body::Body;
 use crate::error::Error;
@@ -34,15 +35,17 @@ pub(super) async fn create(
     app: &App,
     parts: &Parts,
     body: Arrival,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
-    let if_absent = check_creation(fields)?;
+    let if_absent = check_creation(fields, who)?;
     let length = length(fields)?;
     let has_body = body.length != Some(0);
     if has_body {
         check_type(fields, OFFSET_STREAM)?;
     }
     let new = describe(app, parts, length, if_absent)?;
+    who.reach(new.key.as_str())?;
     let checksum = checksum(fields)?;
     if body
         .length
@@ -128,6 +131,7 @@ pub(super) async fn append(
     id: UploadId,
     parts: &Parts,
     body: Arrival,
+    who: &Who,
 ) -> Result<Response<Body>, Error> {
     check_type(&parts.headers, OFFSET_STREAM)?;
     let offset = fields::number(&parts.headers, "upload-offset").ok_or_else(|| {
@@ -157,6 +161,7 @@ pub(super) async fn append(
         }
         Found::Open(open) => *open,
     };
+    check_replacing(&open, who)?;
     check_offset(&open, offset)?;
     if parts.headers.contains_key(UPLOAD_LENGTH) {
         let length = fields::number(&parts.headers, "upload-length").ok_or_else(invalid_length)?;

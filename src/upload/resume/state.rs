@@ -56,6 +56,12 @@ impl State {
         condition(self.if_absent)
     }
 
+    /// Whether it becomes one only where nothing has its key.
+    #[must_use]
+    pub fn if_absent(&self) -> bool {
+        self.if_absent
+    }
+
     /// Whether the upload is given up.
     #[must_use]
     pub fn is_expired(&self) -> bool {
