@@ -25,8 +25,18 @@ const MARK: &str = "pl4nted";
 /// Secret settings and what they are given.
 const PLANTED: &[(&str, &str)] = &[
     ("AWS_ACCESS_KEY_ID", "AKIDpl4nted0"),
-    ("AWS_SECRET_ACCESS_KEY", "pl4nted/secret+key"),
-    ("AWS_SESSION_TOKEN", "pl4nted//session+token=="),
+    (
+        "AWS_SECRET_ACCESS_KEY",
+        "pl4nted/secret+key0123456789012345678901",
+    ),
+    (
+        "AWS_SESSION_TOKEN",
+        "pl4nted//session+token0123456789012345678901234567890123456789==",
+    ),
+    (
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "pl4nted-container-token",
+    ),
 ];
 
 /// What a client brings that is nobody else's business.
@@ -93,7 +103,7 @@ fn answer(stream: &TcpStream, status: &str, seen: &Mutex<BTreeSet<String>>) {
         }
         let head = head.replace(['<', '&'], "_");
         let document = format!(
-            "<Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match.</Message><AWSAccessKeyId>AKIDpl4nted0</AWSAccessKeyId><CanonicalRequest>{head}</CanonicalRequest><HostId>pl4nted</HostId></Error>"
+            "<Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match: {head}</Message><AWSAccessKeyId>AKIDpl4nted0</AWSAccessKeyId><CanonicalRequest>{head}</CanonicalRequest><HostId>pl4nted</HostId></Error>"
         );
         let answer = format!(
             "HTTP/1.1 {status}\r\nContent-Length: {}\r\nx-amz-meta-x: pl4nted\r\n\r\n{document}",

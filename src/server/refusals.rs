@@ -13,7 +13,6 @@ macro_rules! refusal {
             "x-content-type-options: nosniff\r\n",
             "content-security-policy: default-src 'none'; sandbox; frame-ancestors 'self'\r\n",
             "cross-origin-resource-policy: same-origin\r\n",
-            "x-frame-options: SAMEORIGIN\r\n",
             "referrer-policy: no-referrer\r\n",
             $($header,)*
             "x-request-id: unparsed\r\n",

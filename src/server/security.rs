@@ -4,7 +4,6 @@
 use hyper::HeaderMap;
 use hyper::header::{
     CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
 };
 
 static CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -13,7 +12,6 @@ static NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 static NOTHING: HeaderValue =
     HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'self'");
 static SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
-static SAMEORIGIN: HeaderValue = HeaderValue::from_static("SAMEORIGIN");
 static NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 
 /// Adds what is not there.
@@ -27,7 +25,5 @@ pub(super) fn add_to(headers: &mut HeaderMap) {
     add(&CONTENT_SECURITY_POLICY, &NOTHING);
     // No other site shows it, or reads it by way of what a processor leaks; CORS is not touched.
     add(&CORP, &SAME_ORIGIN);
-    // For browsers that do not know frame-ancestors.
-    add(&X_FRAME_OPTIONS, &SAMEORIGIN);
     add(&REFERRER_POLICY, &NO_REFERRER);
 }

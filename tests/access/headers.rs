@@ -14,7 +14,6 @@ fn protected(what: &str, answer: &Answer) {
     };
     assert_eq!(is("x-content-type-options"), "nosniff", "{what}");
     assert_eq!(is("cross-origin-resource-policy"), "same-origin", "{what}");
-    assert_eq!(is("x-frame-options"), "SAMEORIGIN", "{what}");
     assert!(
         matches!(is("referrer-policy"), "no-referrer" | "same-origin"),
         "{what}"

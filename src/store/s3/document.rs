@@ -61,7 +61,37 @@ pub(super) fn error(document: &[u8]) -> (String, String) {
     let names = ["Code", "Message"];
     let [code, message] =
         texts(document, names, |root| !root.ends_with("Result")).unwrap_or_default();
-    (code.unwrap_or_default(), message.unwrap_or_default())
+    (
+        printable(&code.unwrap_or_default()),
+        printable(&message.unwrap_or_default()),
+    )
+}
+
+/// Characters of a code or a message that are kept.
+const MAX_MESSAGE: usize = 400;
+/// A word this long is no word: keys are 40 characters, signatures 64, tokens hundreds.
+const MAX_WORD: usize = 32;
+
+/// What a store says of an error goes into the log, and a store may repeat in it what it was sent:
+/// words that may be a credential are left out.
+fn printable(text: &str) -> String {
+    let part_of_word = |c: char| c.is_ascii_alphanumeric() || "+/=_-.~%".contains(c);
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if kept.len() >= MAX_MESSAGE {
+            break;
+        }
+        let end = match rest.find(|c| !part_of_word(c)) {
+            Some(0) => first.len_utf8(),
+            Some(at) => at,
+            None => rest.len(),
+        };
+        let (word, after) = rest.split_at(end);
+        kept.push_str(if word.len() > MAX_WORD { "…" } else { word });
+        rest = after;
+    }
+    kept
 }
 
 /// The texts of the first elements of these names. None for a document that does not come to its
@@ -102,6 +132,15 @@ fn texts<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_credential_is_left_out_of_a_message() {
+        let token = "FwoGZXIvYXdzE//+".repeat(9);
+        let text = format!("é, x-amz-security-token: {token}, host:s3.eu-west-1.amazonaws.com");
+        let kept = "é, x-amz-security-token: …, host:s3.eu-west-1.amazonaws.com";
+        assert_eq!(printable(&text), kept);
+        assert!(printable(&"a b".repeat(1000)).len() <= MAX_MESSAGE + MAX_WORD);
+    }
 
     #[test]
     fn a_result_is_read_from_a_whole_document_only() {
