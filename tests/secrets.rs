@@ -101,7 +101,9 @@ fn answer(stream: &TcpStream, status: &str, seen: &Mutex<BTreeSet<String>>) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let head = head.replace(['<', '&'], "_");
+        // Keys are no secrets, and stand in the first line.
+        let lines = head.split_once('\n').map_or("", |(_, lines)| lines);
+        let head = lines.replace(['<', '&'], "_");
         let document = format!(
             "<Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match: {head}</Message><AWSAccessKeyId>AKIDpl4nted0</AWSAccessKeyId><CanonicalRequest>{head}</CanonicalRequest><HostId>pl4nted</HostId></Error>"
         );

@@ -19,8 +19,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{Client, Server, wait_for};
 
 const LORISES: usize = 2000;
-/// What each of them may cost beyond its descriptor: hyper's first buffer is 8 KiB.
-const EACH: u64 = 16 << 10;
+/// What each of them may cost beyond its descriptor: hyper's first buffer is 8 KiB, its state as much.
+const EACH: u64 = 24 << 10;
 /// A clean client waits no longer for its answer, on a machine however busy.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -59,6 +59,8 @@ fn attack(nofile: u64, cap: usize) {
     let settings = [
         ("DATA_DIR", dir.path().to_str().unwrap()),
         ("MAX_CONNECTIONS", "10000"),
+        // All come from here, as if from many places.
+        ("MAX_CONNECTIONS_PER_ADDRESS", "10000"),
     ];
     let mut server = Server::limited(nofile, &settings);
     server.wait_ready();
@@ -70,6 +72,8 @@ fn attack(nofile: u64, cap: usize) {
     let stop = AtomicBool::new(false);
     let (slowest, count) = std::thread::scope(|scope| {
         let clean = scope.spawn(|| clean(port, &stop));
+        // Also when this thread panics: the other would never end.
+        let end = Stop(&stop);
         let mut lorises = Vec::new();
         for _ in 0..LORISES {
             let mut loris = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -105,8 +109,7 @@ fn attack(nofile: u64, cap: usize) {
             server.descriptors()
         );
         assert!(grown < EACH * LORISES as u64, "{grown} bytes");
-        stop.store(true, Ordering::Relaxed);
-        drop(lorises);
+        drop((end, lorises));
         clean.join().unwrap()
     });
     println!("nofile {nofile}: {count} clean requests, the slowest {slowest:?}");
@@ -125,6 +128,15 @@ fn attack(nofile: u64, cap: usize) {
         "{log}"
     );
     assert!(server.is_running());
+}
+
+/// Says so when it is dropped.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A clean client, on one connection and on new ones; its slowest answer, and how many.
