@@ -1,27 +1,26 @@
 //! One request and its answer: the request's id, the checks that every route needs, a panic
-//! caught, the answer's common headers, and the log line. What routes do is in `handler`.
+//! caught, and the answer's common headers. What routes do is in `handler`, and what is logged of
+//! it in `access_log`.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use log::Level;
 
+use super::access_log::{CLIENT_CLOSED, Log, Tracked};
 use super::io::InService;
 use crate::app::App;
-use crate::body::{Body, BoxError};
+use crate::body::Body;
 use crate::error::Error;
 use crate::handler;
 use crate::handler::cors::Cors;
@@ -33,12 +32,6 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id that is taken over from the client, in characters.
 const MAX_REQUEST_ID: usize = 128;
-
-/// Logged when the client left before there was an answer; nginx made the number known.
-const CLIENT_CLOSED: StatusCode = match StatusCode::from_u16(499) {
-    Ok(status) => status,
-    Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-};
 
 /// Serves one request. Never fails: every failure is an answer.
 pub(super) async fn serve(
@@ -204,77 +197,4 @@ fn drop_body(response: &mut Response<Body>) {
             .or_insert(length.into());
     }
     *response.body_mut() = Body::Empty;
-}
-
-/// What the log line says of a request.
-struct Log {
-    id: String,
-    from: IpAddr,
-    method: Method,
-    route: &'static str,
-    level: Level,
-    status: StatusCode,
-    received: Arc<AtomicU64>,
-    sent: u64,
-    started: Instant,
-    complete: bool,
-    in_service: Arc<InService>,
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.in_service.end();
-        let cut = if self.complete { "" } else { " cut=true" };
-        log::log!(
-            target: "access",
-            self.level,
-            "id={} from={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
-            self.id,
-            self.from,
-            self.method,
-            self.route,
-            self.status.as_u16(),
-            self.received.load(Ordering::Relaxed),
-            self.sent,
-            self.started.elapsed().as_secs_f64() * 1000.0,
-        );
-    }
-}
-
-/// A response body that writes the request's log line when it is done with.
-pub(super) struct Tracked {
-    body: Body,
-    log: Log,
-}
-
-impl HttpBody for Tracked {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.log.complete = self.body.is_end_stream();
-            }
-            Poll::Ready(Some(Err(error))) => {
-                log::warn!("request id={} broke off: {error}", self.log.id);
-            }
-            Poll::Ready(None) => self.log.complete = true,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -1,6 +1,7 @@
 //! The server: binds, starts an arbiter and its workers, checks the store and sweeps expired
 //! uploads in the background, runs until a signal. What requests get is `handler`'s business.
 
+mod access_log;
 mod arbiter;
 mod connection;
 mod exchange;
