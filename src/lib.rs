@@ -5,15 +5,19 @@
 compile_error!("cloud-portfolio is built for 64-bit targets");
 
 pub mod app;
+pub mod audit;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod context;
 pub mod counters;
 pub mod error;
 pub mod handler;
 pub mod logging;
+pub mod metrics;
 pub mod route;
 pub mod server;
 pub mod store;
+pub mod trace;
 pub mod upload;
 pub mod zip;

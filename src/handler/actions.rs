@@ -7,8 +7,9 @@ use hyper::header::{ETAG, HOST, HeaderValue, LOCATION};
 use hyper::{Request, Response, StatusCode};
 
 use super::download::hide_internal;
-use super::{conditions, files, json, object, share, to_the_end, versions};
+use super::{conditions, files, json, object, share, versions};
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -17,11 +18,14 @@ use crate::store::{ObjectKey, ObjectMeta, StoreError, VersionId};
 const ACTIONS: [&str; 4] = ["copy_to", "move_to", "restore", "share"];
 
 /// Does the one thing that the query asks for.
+///
+/// What has begun is brought to its end, also when the client goes: what is between us may be less
+/// patient than a large copy takes. Only the end of the process ends it.
 pub(super) async fn post<B>(
     app: Arc<App>,
     key: String,
-    query: &Query,
-    request: &Request<B>,
+    query: Query,
+    request: Request<B>,
 ) -> Result<Response<Body>, Error> {
     let mut asked = ACTIONS.into_iter().filter(|action| query.has(action));
     let (Some(action), None) = (asked.next(), asked.next()) else {
@@ -33,20 +37,14 @@ pub(super) async fn post<B>(
     let key = app.keys.readable(&key).map_err(hide_internal)?;
     let value = query.value(action)?.unwrap_or_default().to_owned();
     if action == "share" {
-        return share::create(&app, &key, query, request.headers().get(HOST)).await;
+        return share::create(&app, &key, &query, request.headers().get(HOST)).await;
     }
     let condition = conditions::of_write(request.headers())?;
-    // What has begun is brought to its end, also when the client goes: what is between us may be
-    // less patient than a large copy takes. Only the end of the process ends it.
     let stop = app.process.phase.cut().child_token();
-    let owned = Arc::clone(&app);
     if action == "restore" {
-        return to_the_end(&app, |_| async move {
-            versions::restore(&owned, &key, VersionId(value), &condition, &stop).await
-        })
-        .await;
+        return versions::restore(&app, &key, VersionId(value), &condition, &stop).await;
     }
-    let version = files::version_of(query)?;
+    let version = files::version_of(&query)?;
     let is_move = action == "move_to";
     if is_move && version.is_some() {
         return Err(Error::invalid(
@@ -61,18 +59,13 @@ pub(super) async fn post<B>(
             "The target is the object itself. An older version comes back by ?restore=.",
         ));
     }
-    to_the_end(&app, |_| async move {
-        let source = owned.store.head(&key, version.as_ref()).await?;
-        let copy = owned
-            .engine
-            .copy(&key, &source, &to, &condition, &stop)
-            .await?;
-        if is_move {
-            remove(&owned, &key, &source).await?;
-        }
-        Ok(created(&owned, &to, &copy))
-    })
-    .await
+    let source = app.store.head(&key, version.as_ref()).await?;
+    let engine = &app.engine;
+    let copy = engine.copy(&key, &source, &to, &condition, &stop).await?;
+    if is_move {
+        remove(&app, &key, &source).await?;
+    }
+    Ok(created(&app, &to, &copy))
 }
 
 /// Deletes what was copied, unless there is something else by now: that has not been copied.
@@ -102,6 +95,7 @@ fn created(app: &App, key: &ObjectKey, copy: &ObjectMeta) -> Response<Body> {
 
 /// An object that has come to be.
 pub(super) fn described(status: StatusCode, meta: &ObjectMeta) -> Response<Body> {
+    audit::stored(meta);
     let mut response = json(status, &object::to_json(meta));
     if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", meta.etag)) {
         response.headers_mut().insert(ETAG, etag);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{headers, json, object, pages};
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -42,7 +43,8 @@ pub(super) async fn form(
         key_of(&app, Some(prefix), "name")?;
     }
     let length = body.size_hint().exact();
-    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
+    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
+        .counting(&app.process.counters);
     let limit = SizeLimit::new().for_field("prefix", MAX_KEY_BYTES as u64 + 1);
     let constraints = Constraints::new().size_limit(limit);
     let progress = Progress::default();
@@ -156,8 +158,13 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
         length: Length::AtMost(target.length),
         stop: &target.stop,
     };
-    let stored = app.engine.store(&upload, source).await?;
-    Ok(Some(stored.meta))
+    let stored = app.engine.store(&upload, source).await;
+    let outcome = match &stored {
+        Ok(stored) => Ok((StatusCode::CREATED.as_u16(), Some(&stored.meta))),
+        Err(error) => Err(error.outcome()),
+    };
+    audit::one(None, key.as_str(), outcome);
+    Ok(Some(stored?.meta))
 }
 
 /// Counts a form's bytes since anything last came of them.

@@ -1,5 +1,5 @@
-//! What is said of a request once it is over: its log line, written when the last byte of the answer
-//! has gone, or when it is given up.
+//! What is said of a request once it is over, when the last byte of the answer has gone or it is given
+//! up: its log line, and its part in the metrics.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -12,9 +12,15 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::{Method, StatusCode};
 use log::Level;
+use log::kv::Value;
 
 use super::io::InService;
+use crate::app::Process;
 use crate::body::{Body, BoxError};
+use crate::context;
+use crate::logging::{self, Fields};
+use crate::metrics::http::Over;
+use crate::trace::Trace;
 
 /// Logged when the client left before there was an answer; nginx made the number known.
 pub(super) const CLIENT_CLOSED: StatusCode = match StatusCode::from_u16(499) {
@@ -35,25 +41,55 @@ pub(super) struct Log {
     pub(super) started: Instant,
     pub(super) complete: bool,
     pub(super) in_service: Arc<InService>,
+    pub(super) trace: Option<Trace>,
+    pub(super) process: Arc<Process>,
+}
+
+impl Log {
+    /// What is told with the request wherever it leads.
+    pub(super) fn context(&self) -> Arc<context::Context> {
+        Arc::new(context::Context {
+            id: self.id.clone(),
+            from: self.from,
+            user: None,
+            trace: self.trace,
+        })
+    }
 }
 
 impl Drop for Log {
     fn drop(&mut self) {
         self.in_service.end();
-        let cut = if self.complete { "" } else { " cut=true" };
-        log::log!(
-            target: "access",
-            self.level,
-            "id={} from={} method={} route={} status={} in={} out={} ms={:.1}{cut}",
-            self.id,
-            self.from,
-            self.method,
-            self.route,
-            self.status.as_u16(),
-            self.received.load(Ordering::Relaxed),
-            self.sent,
-            self.started.elapsed().as_secs_f64() * 1000.0,
-        );
+        let took = self.started.elapsed();
+        let received = self.received.load(Ordering::Relaxed);
+        let http = &self.process.http;
+        http.count(&Over {
+            route: self.route,
+            method: &self.method,
+            status: self.status,
+            received,
+            sent: self.sent,
+            took,
+        });
+        http.requests_open.end();
+        let status = self.status.as_u16();
+        let fields = [
+            ("id", Some(Value::from(self.id.as_str()))),
+            ("from", Some(Value::from_dyn_display(&self.from))),
+            ("method", Some(Value::from(self.method.as_str()))),
+            ("route", Some(Value::from(self.route))),
+            ("status", Some(Value::from(status))),
+            ("in", Some(Value::from(received))),
+            ("out", Some(Value::from(self.sent))),
+            ("ms", Some(Value::from(took.as_secs_f64() * 1000.0))),
+            ("cut", (!self.complete).then_some(Value::from(true))),
+            (
+                "trace",
+                self.trace.as_ref().map(|trace| Value::from(trace.id())),
+            ),
+        ];
+        let message = format_args!("{} {} {status}", self.method, self.route);
+        logging::fields("access", self.level, message, &Fields(&fields));
     }
 }
 

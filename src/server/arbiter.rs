@@ -16,6 +16,7 @@ use super::connection::CUT_GRACE;
 use super::slots::Slots;
 use super::worker::{Handover, Run, Worker};
 use crate::app::Process;
+use crate::counters::Count;
 
 /// After a failed accept (EMFILE and the like): trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -133,6 +134,7 @@ impl Arbiter {
 
     fn bury(&mut self, number: usize) {
         log::error!("worker {number} died and is replaced");
+        self.process.counters.count(Count::WorkerRestarts);
         if let Some(dead) = self.workers.get_mut(number).and_then(Option::take) {
             dead.stop();
         }

@@ -20,13 +20,16 @@ use log::Level;
 use super::access_log::{CLIENT_CLOSED, Log, Tracked};
 use super::io::InService;
 use crate::app::App;
+use crate::audit::Change;
 use crate::body::Body;
+use crate::context;
 use crate::error::Error;
 use crate::handler;
 use crate::handler::cors::Cors;
 use crate::handler::cross_site;
 use crate::handler::resumable::{self, Marks};
 use crate::route::{self, Route};
+use crate::trace::Trace;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -41,6 +44,7 @@ pub(super) async fn serve(
     request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     in_service.begin();
+    app.process.http.requests_open.begin();
     let received = Arc::new(AtomicU64::new(0));
     let mut log = Log {
         id: request_id(&app, request.headers()),
@@ -54,6 +58,8 @@ pub(super) async fn serve(
         started: Instant::now(),
         complete: false,
         in_service,
+        trace: Trace::of(request.headers()),
+        process: Arc::clone(&app.process),
     };
     let method = request.method().clone();
     let promised = request.body().size_hint().exact();
@@ -75,7 +81,12 @@ pub(super) async fn serve(
             });
             match (cors.preflight(&request), checked) {
                 (Some(answer), _) => Ok(answer),
-                (None, Err(error)) => Err(error),
+                (None, Err(error)) => {
+                    if let Some(change) = Change::of(route, &method, request.uri()) {
+                        change.refused(&log.context(), &error);
+                    }
+                    Err(error)
+                }
                 (None, Ok(meant)) => {
                     if let Some(answer) = at_once(&app, route, &meant, headers) {
                         answer
@@ -83,7 +94,8 @@ pub(super) async fn serve(
                         let work =
                             handler::handle(Arc::clone(&app), route, meant, request, received);
                         // Apart, because hyper moves this whole future with each request.
-                        AssertUnwindSafe(Box::pin(work))
+                        let work = Box::pin(context::within(log.context(), work));
+                        AssertUnwindSafe(work)
                             .catch_unwind()
                             .await
                             .unwrap_or(Err(Error::Panicked))

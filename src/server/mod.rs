@@ -7,6 +7,7 @@ mod connection;
 mod exchange;
 mod io;
 mod limits;
+mod metrics;
 mod phase;
 mod refusals;
 mod slots;
@@ -29,6 +30,7 @@ pub struct Server {
     process: Arc<Process>,
     backend: Backend,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 /// Connections that wait to be accepted.
@@ -42,10 +44,12 @@ impl Server {
         // std's queue holds 128: of 1,000 clients that come at once the others would try again
         // after a second, or three. The system cuts this to its own limit (`somaxconn`).
         rustix::net::listen(&listener, BACKLOG)?;
+        let metrics = metrics::bind(&process.config)?;
         Ok(Self {
             process: Arc::new(process),
             backend,
             listener,
+            metrics,
         })
     }
 
@@ -60,6 +64,7 @@ impl Server {
             process,
             backend,
             listener,
+            metrics,
         } = self;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -85,6 +90,9 @@ impl Server {
             let signals = Signals::listen()?;
             let address = listener.local_addr()?;
             let arbiter = Arbiter::start(Arc::clone(&process), listener, max_connections, run)?;
+            if let Some(metrics) = &metrics {
+                log::info!("metrics at http://{}/metrics", metrics.local_addr()?);
+            }
             log::info!(
                 "listening on http://{address}{}/ ({backend}, {} workers x {threads} threads, at most {max_connections} connections)",
                 process.config.base_path,
@@ -92,6 +100,7 @@ impl Server {
             );
             tokio::select! {
                 () = arbiter.run(signals) => {}
+                never = metrics::serve(metrics, &process) => match never {},
                 never = watch::store(&process, backend.open()) => match never {},
                 never = sweep::run(backend.open(), rules, process.config.upload.expiry, &process.counters) => match never {},
             }

@@ -13,6 +13,7 @@ use super::{
     check_offset, check_type, empty, fields, give_up, location, text,
 };
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -42,6 +43,7 @@ pub(super) async fn create(
     let complete = complete(fields)?;
     let named = length(fields)?;
     let key = key(app, parts)?;
+    audit::key(key.as_str());
     let attributes = headers::attributes(fields, &key)?;
     if complete {
         return whole(app, parts, &key, body, named).await;
@@ -112,6 +114,7 @@ async fn whole(
         Err(Error::BodyBroken(_)) if named.is_some() => return Err(Error::InconsistentLength),
         outcome => outcome?,
     };
+    audit::stored(&stored.meta);
     let status = if stored.created {
         StatusCode::CREATED
     } else {

@@ -16,7 +16,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
+use super::counted::Connected;
 use crate::body::BoxError;
+use crate::counters::Counters;
+use crate::metrics::calls::Calls;
 
 /// Name lookup, TCP and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,40 +56,52 @@ pub(super) fn tls(ca_bundle: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
 
 /// Connects within [`CONNECT_TIMEOUT`].
 #[derive(Clone)]
-pub(super) struct Connector(HttpsConnector<HttpConnector>);
+pub(super) struct Connector {
+    https: HttpsConnector<HttpConnector>,
+    counters: Arc<Counters>,
+}
 
 impl Connector {
-    pub(super) fn new(tls: &ClientConfig) -> Self {
+    pub(super) fn new(tls: &ClientConfig, counters: Arc<Counters>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        Self(
-            HttpsConnectorBuilder::new()
-                .with_tls_config(tls.clone())
-                .https_or_http()
-                .enable_http1()
-                .wrap_connector(http),
-        )
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        Self { https, counters }
+    }
+
+    /// Where the calls that go over its connections are counted.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.counters.calls
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Response = Connected<<HttpsConnector<HttpConnector> as Service<Uri>>::Response>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.0.poll_ready(cx)
+        self.https.poll_ready(cx)
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
+        let connecting = self.https.call(uri);
+        let counters = Arc::clone(&self.counters);
         Box::pin(async move {
-            match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            let connected = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
+            };
+            if connected.is_err() {
+                counters.calls.unconnected();
             }
+            connected.map(|io| Connected::new(io, counters))
         })
     }
 }

@@ -4,11 +4,13 @@
 
 mod connect;
 mod copy;
+mod counted;
 mod document;
 mod heal;
 mod integrity;
 mod listing;
 mod meaning;
+mod operation;
 mod outage;
 mod parts;
 mod request;
@@ -140,7 +142,7 @@ impl S3Store {
     /// Opens no connection yet.
     #[must_use]
     pub fn new(settings: Arc<S3Settings>) -> Self {
-        let connector = Connector::new(&settings.tls);
+        let connector = Connector::new(&settings.tls, Arc::clone(&settings.counters));
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::new(connector, settings.timeout, outage);
         Self::over(settings, transport)
