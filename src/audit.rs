@@ -209,10 +209,10 @@ pub fn stored(meta: &ObjectMeta) {
 
 /// One of several objects that the request changes: this is its line. `action` is what it is called
 /// where it is not the request's own.
-pub fn one<'a>(
+pub fn one(
     action: Option<&'static str>,
     key: &str,
-    outcome: Result<(u16, Option<&'a ObjectMeta>), (u16, &'static str)>,
+    outcome: Result<(u16, Option<&ObjectMeta>), (u16, &'static str)>,
 ) {
     let own = CURRENT.try_with(|change| {
         change.told.store(true, Ordering::Relaxed);
@@ -237,8 +237,8 @@ pub fn one<'a>(
     write(context::current().as_deref(), action, &subject, ended);
 }
 
-fn text(text: &Option<String>) -> Option<Value<'_>> {
-    text.as_deref().map(Value::from)
+fn text(text: Option<&String>) -> Option<Value<'_>> {
+    text.map(|text| Value::from(text.as_str()))
 }
 
 fn write(context: Option<&Context>, action: &str, subject: &Subject, ended: Ended) {
@@ -255,10 +255,10 @@ fn write(context: Option<&Context>, action: &str, subject: &Subject, ended: Ende
         ),
         ("user", Some(Value::from(user.unwrap_or("-")))),
         ("action", Some(Value::from(action))),
-        ("key", text(&subject.key)),
-        ("to", text(&subject.to)),
-        ("source_version", text(&subject.source_version)),
-        ("version", text(&subject.version)),
+        ("key", text(subject.key.as_ref())),
+        ("to", text(subject.to.as_ref())),
+        ("source_version", text(subject.source_version.as_ref())),
+        ("version", text(subject.version.as_ref())),
         ("size", subject.size.map(Value::from)),
         ("status", Some(Value::from(ended.status))),
         ("code", ended.code.map(Value::from)),

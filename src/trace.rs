@@ -34,7 +34,9 @@ impl Trace {
         let (head, rest) = text.split_first_chunk::<LENGTH>()?;
         let mut trace = *head;
         let fields = trace.split(|&byte| byte == b'-');
-        if !fields.map(<[u8]>::len).eq([2, 32, 16, 2]) || !trace.iter().all(is_lower_hex_or_dash) {
+        if !fields.map(<[u8]>::len).eq([2, 32, 16, 2])
+            || !trace.iter().copied().all(is_lower_hex_or_dash)
+        {
             return None;
         }
         let is_zero = |field: &[u8]| field.iter().all(|&byte| byte == b'0');
@@ -75,7 +77,7 @@ impl fmt::Debug for Trace {
     }
 }
 
-fn is_lower_hex_or_dash(byte: &u8) -> bool {
+fn is_lower_hex_or_dash(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-')
 }
 

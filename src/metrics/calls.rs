@@ -61,7 +61,7 @@ pub const OUTCOMES: [&str; 8] = [
 #[derive(Debug, Default)]
 pub struct Calls {
     /// Until the answer is read, or for an object's bytes until its head is, in microseconds.
-    pub durations: [[Histogram<16>; OUTCOMES.len()]; OPERATIONS.len()],
+    pub durations: Box<[[Histogram<16>; OUTCOMES.len()]; OPERATIONS.len()]>,
     /// Calls under way.
     pub open: Open,
     /// Connections of all workers.

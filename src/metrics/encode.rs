@@ -1,7 +1,7 @@
 //! Writes metrics in the words of prometheus-client, and its OpenMetrics text in Prometheus' older
 //! format for those who ask for that.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
@@ -107,9 +107,10 @@ pub(super) fn to_prometheus_text(open_metrics: &str) -> String {
                 .and_then(|next| next.strip_prefix("# TYPE ")?.strip_prefix(name))
         {
             let total = if kind == " counter" { "_total" } else { "" };
-            text.push_str(&format!(
-                "# HELP {name}{total} {help}\n# TYPE {name}{total}{kind}\n"
-            ));
+            let _ = writeln!(
+                text,
+                "# HELP {name}{total} {help}\n# TYPE {name}{total}{kind}"
+            );
             lines.next();
             continue;
         }

@@ -37,13 +37,13 @@ pub type ByRoute<T> = [[T; CLASSES.len()]; ROUTES.len()];
 #[derive(Debug, Default)]
 pub struct Http {
     /// Requests by route, method and class.
-    pub requests: [[[AtomicU64; CLASSES.len()]; METHODS.len()]; ROUTES.len()],
+    pub requests: Box<[[[AtomicU64; CLASSES.len()]; METHODS.len()]; ROUTES.len()]>,
     /// From a request's head to the last byte of its answer, in microseconds.
-    pub durations: ByRoute<Histogram<16>>,
+    pub durations: Box<ByRoute<Histogram<16>>>,
     /// Body bytes of requests.
-    pub received: ByRoute<Histogram<8>>,
+    pub received: Box<ByRoute<Histogram<8>>>,
     /// Body bytes of answers.
-    pub sent: ByRoute<Histogram<8>>,
+    pub sent: Box<ByRoute<Histogram<8>>>,
     /// Requests that are being served.
     pub requests_open: Open,
     /// Client connections.
@@ -106,10 +106,8 @@ impl Http {
         let class = class.min(CLASSES.len() - 1);
         let route = place(&ROUTES, over.route);
         let method = place(&METHODS, over.method.as_str());
-        if let Some(number) = at(&self.requests, route)
-            .and_then(|of| at(of, method))
-            .and_then(|of| at(of, class))
-        {
+        let of_route = self.requests.get(route).and_then(|of| of.get(method));
+        if let Some(number) = of_route.and_then(|of| of.get(class)) {
             number.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(histogram) = of(&self.durations, route, class) {
@@ -122,10 +120,6 @@ impl Http {
             histogram.add(&SIZES, over.sent);
         }
     }
-}
-
-fn at<T>(of: &[T], index: usize) -> Option<&T> {
-    of.get(index)
 }
 
 fn of<T>(by_route: &ByRoute<T>, route: usize, class: usize) -> Option<&T> {

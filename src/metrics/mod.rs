@@ -124,7 +124,7 @@ impl Collector for Ours {
 fn requests(out: &mut Out<'_>, process: &Process) -> fmt::Result {
     let http = &process.http;
     let mut values = Vec::new();
-    for (route, of_route) in ROUTES.iter().zip(&http.requests) {
+    for (route, of_route) in ROUTES.iter().zip(http.requests.iter()) {
         for (method, of_method) in METHODS.iter().zip(of_route) {
             for (class, number) in CLASSES.iter().zip(of_method) {
                 let number = number.load(Ordering::Relaxed);
@@ -228,7 +228,7 @@ fn store(out: &mut Out<'_>, process: &Process) -> fmt::Result {
         "s3_call_duration_seconds",
         "From sending a call to S3 until its answer is read, of an object's bytes until they begin.",
         SECONDS,
-        OPERATIONS.iter().zip(&calls.durations).flat_map(|(name, of)| {
+        OPERATIONS.iter().zip(calls.durations.iter()).flat_map(|(name, of)| {
             let each = OUTCOMES.iter().zip(of);
             each.map(move |(outcome, value)| ([("operation", *name), ("outcome", *outcome)], value))
         }),
