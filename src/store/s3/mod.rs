@@ -181,7 +181,7 @@ impl S3Store {
             cursor: None,
         };
         let settings = &self.settings;
-        let connector = Connector::new(&settings.tls);
+        let connector = Connector::new(&settings.tls, Arc::clone(&settings.counters));
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::probe(connector, settings.timeout, outage);
         let store = Self::over(Arc::clone(settings), transport);
