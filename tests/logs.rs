@@ -1,5 +1,7 @@
 //! What is logged: the audit, JSON lines, and traces.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod support;
 
 use serde_json::Value;
