@@ -1,6 +1,11 @@
 //! What is logged: the audit, JSON lines, and traces.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::expect_used,
+    reason = "a test that fails may panic"
+)]
 
 mod support;
 

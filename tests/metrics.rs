@@ -1,7 +1,12 @@
 //! What Prometheus reads: the names, that they count what happens, and that the dashboard and the
 //! alert rules name nothing else. Where `PROMTOOL` is set, as scripts/test does, it judges as well.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::expect_used,
+    reason = "a test that fails may panic"
+)]
 
 mod support;
 
