@@ -3,7 +3,6 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::expect_used,
     reason = "a test that fails may panic"
 )]
 

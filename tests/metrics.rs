@@ -4,7 +4,6 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::expect_used,
     reason = "a test that fails may panic"
 )]
 
