@@ -21,6 +21,10 @@ pub enum Count {
     Heals,
     /// Requests that went on with a resumable upload behind its first byte.
     Resumes,
+    /// Credentials that were replaced by new ones, the first ones too.
+    CredentialRefreshes,
+    /// Attempts to get new credentials that failed.
+    CredentialFailures,
     /// Expired uploads that the sweeper gave up.
     Swept,
     /// Bytes of uploads that clients have sent.
@@ -40,7 +44,7 @@ type Label = (&'static str, &'static str);
 const NONE: Label = ("", "");
 
 /// In the order of [`Count`]; those of one name follow each other.
-const NAMES: [Name; 10] = [
+const NAMES: [Name; 12] = [
     Name(
         "store_retries",
         NONE,
@@ -66,6 +70,16 @@ const NAMES: [Name; 10] = [
         "uploads_resumed",
         NONE,
         "Requests that went on with a resumable upload behind its first byte.",
+    ),
+    Name(
+        "credentials_refreshes",
+        NONE,
+        "Credentials that were replaced by new ones, the first ones too.",
+    ),
+    Name(
+        "credentials_refresh_failures",
+        NONE,
+        "Attempts to get new credentials that failed.",
     ),
     Name("uploads_swept", NONE, "Expired uploads that were given up."),
     Name(

@@ -308,7 +308,9 @@ impl Error {
                 "store_failed",
                 "The store's answer makes no sense. The log says why.",
             ),
-            Self::Store(StoreError::Unavailable(_) | StoreError::Source(_)) => (
+            Self::Store(
+                StoreError::Unavailable(_) | StoreError::Credentials(_) | StoreError::Source(_),
+            ) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store_unavailable",
                 "The store cannot be reached or asks to slow down. Try again in a moment.",

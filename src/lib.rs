@@ -15,6 +15,8 @@ pub mod error;
 pub mod handler;
 pub mod logging;
 pub mod metrics;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 pub mod route;
 pub mod server;
 pub mod store;

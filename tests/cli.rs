@@ -46,15 +46,21 @@ fn faulty_settings_are_all_named_and_the_exit_code_is_64() {
     for arguments in [&[][..], &["check-config"]] {
         let output = run(
             arguments,
-            &[("PORT", "x"), ("THREADS", "-1"), ("BUCKET_NAME", "b")],
+            &[
+                ("PORT", "x"),
+                ("THREADS", "-1"),
+                ("BUCKET_NAME", "b"),
+                ("AWS_ACCESS_KEY_ID", "half-of-a-pair"),
+                ("AWS_ROLE_ARN", "half-of-another"),
+            ],
         );
         assert_eq!(output.status.code(), Some(64));
         let text = String::from_utf8(output.stderr).unwrap();
         for name in [
             "PORT",
             "THREADS",
-            "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
         ] {
             assert!(text.contains(name), "{name} in {text}");
         }

@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use support::server::{On, minio};
+use support::server::{On, temporary_credentials};
 use support::{Client, Noise, Server, post, put, refused};
 
 const STORES: [On; 2] = [On::Local, On::Minio];
@@ -288,34 +288,6 @@ fn shared_links_lead_to_the_public_endpoint() {
     let (url, _) = share(&mut client, "/files/x?share");
     assert!(url.starts_with("https://files.example/"), "{url}");
     assert!(url.contains("X-Amz-SignedHeaders=host&"), "{url}");
-}
-
-/// Credentials that MinIO lends for an hour (STS `AssumeRole`), as settings.
-fn temporary_credentials() -> Vec<(String, String)> {
-    let minio = minio();
-    let of = |name: &str| &minio.iter().find(|(n, _)| n == name).unwrap().1;
-    let user = format!(
-        "{}:{}",
-        of("AWS_ACCESS_KEY_ID"),
-        of("AWS_SECRET_ACCESS_KEY")
-    );
-    let output = Command::new("curl")
-        .args(["--silent", "--fail", "--noproxy", "*", "--user", &user])
-        .args(["--aws-sigv4", "aws:amz:us-east-1:sts", "--data"])
-        .arg("Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600")
-        .arg(of("AWS_ENDPOINT_URL_S3"))
-        .output()
-        .unwrap();
-    let document = String::from_utf8(output.stdout).unwrap();
-    let element = |name: &str| {
-        let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
-        rest.split('<').next().unwrap().to_owned()
-    };
-    vec![
-        ("AWS_ACCESS_KEY_ID".into(), element("AccessKeyId")),
-        ("AWS_SECRET_ACCESS_KEY".into(), element("SecretAccessKey")),
-        ("AWS_SESSION_TOKEN".into(), element("SessionToken")),
-    ]
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! The only reader of the environment; the table of settings is in `settings`, and how one
 //! value is read is in `reader`.
 
+mod credentials;
 mod hosts;
 mod origins;
 mod reader;
@@ -12,6 +13,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use credentials::{Container, CredentialSources, Held, Keys, Profile, WebIdentity};
 pub use hosts::Hosts;
 pub use origins::Origins;
 use reader::Reader;
@@ -136,12 +138,8 @@ pub struct S3Config {
     pub public_endpoint: Option<String>,
     /// PEM file of further roots to trust.
     pub ca_bundle: Option<PathBuf>,
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`.
-    pub session_token: Option<Secret>,
+    /// Where credentials may come from.
+    pub credentials: CredentialSources,
     /// How S3 is made to check what it stores.
     pub integrity: Integrity,
     /// Server-side encryption asked for (`x-amz-server-side-encryption`).
@@ -247,7 +245,7 @@ fn from_process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
+pub(crate) fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     use fmt::Write as _;
     let mut env = Reader::new(lookup);
     let mut text = String::new();
@@ -276,27 +274,15 @@ fn read_store(env: &mut Reader<'_>) -> StoreConfig {
             env.fault(name, &fault);
             String::new()
         }),
-        None => aws_endpoint(&region),
+        None => aws_endpoint("s3", &region),
     };
-    let access_key_id = env.optional("AWS_ACCESS_KEY_ID");
-    let secret_access_key = env.optional("AWS_SECRET_ACCESS_KEY");
-    for (name, value) in [
-        ("AWS_ACCESS_KEY_ID", &access_key_id),
-        ("AWS_SECRET_ACCESS_KEY", &secret_access_key),
-    ] {
-        if value.is_none() {
-            env.fault(name, "is needed when BUCKET_NAME is set");
-        }
-    }
     StoreConfig::S3(Box::new(S3Config {
         bucket,
+        credentials: credentials::read(env, &region),
         region,
         endpoint,
         public_endpoint: env.with("S3_PUBLIC_ENDPOINT", parse_public_endpoint),
         ca_bundle: env.optional("AWS_CA_BUNDLE").map(PathBuf::from),
-        access_key_id: access_key_id.unwrap_or_default(),
-        secret_access_key: Secret(secret_access_key.unwrap_or_default()),
-        session_token: env.optional("AWS_SESSION_TOKEN").map(Secret),
         integrity: env.with("S3_INTEGRITY", parse_integrity),
         sse: env.with("S3_SSE", |text| {
             one_of(text, &["AES256", "aws:kms", "aws:kms:dsse"])
@@ -352,14 +338,14 @@ fn parse_storage_class(text: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// The public endpoint of a region; China's partition has a domain of its own.
-fn aws_endpoint(region: &str) -> String {
+/// The public endpoint of a service in a region; China's partition has a domain of its own.
+fn aws_endpoint(service: &str, region: &str) -> String {
     let domain = if region.starts_with("cn-") {
         "amazonaws.com.cn"
     } else {
         "amazonaws.com"
     };
-    format!("https://s3.{region}.{domain}")
+    format!("https://{service}.{region}.{domain}")
 }
 
 fn parse_endpoint(text: &str) -> Result<String, String> {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::settings::default_of;
+use super::{Held, Secret};
 
 /// Values come from `lookup`; faults are collected until [`Reader::finish`].
 pub(super) struct Reader<'a> {
@@ -53,6 +54,16 @@ impl<'a> Reader<'a> {
         value
             .filter(|value| !value.is_empty())
             .or_else(|| Some(default_of(name).to_owned()).filter(|value| !value.is_empty()))
+    }
+
+    /// A secret that may be read anew later, where it is in the file that `NAME_FILE` names. A file
+    /// that cannot be read now is a fault.
+    pub(super) fn held(&mut self, name: &str) -> Option<Held> {
+        let value = self.optional(name);
+        match self.set(&format!("{name}_FILE")) {
+            Some(path) => Some(Held::InFile(path.into())),
+            None => value.map(|value| Held::Here(Secret(value))),
+        }
     }
 
     /// The first of these that is set, with its name.
@@ -107,7 +118,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn set(&self, name: &str) -> Option<String> {
+    /// The variable's own value.
+    pub(super) fn set(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 }

@@ -83,6 +83,61 @@ pub const SETTINGS: &[Setting] = &[
         "Session token of temporary credentials",
     ),
     setting(
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "",
+        "File with the token that STS lends a role for",
+    ),
+    setting("AWS_ROLE_ARN", "", "That role"),
+    setting(
+        "AWS_ROLE_SESSION_NAME",
+        "cloud-portfolio",
+        "Name of the session, for AWS's own log",
+    ),
+    setting(
+        "AWS_ENDPOINT_URL_STS",
+        "",
+        "URL of an STS other than the region's",
+    ),
+    setting(
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "",
+        "Path of credentials at the agent of ECS",
+    ),
+    setting(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "",
+        "URL of credentials at an agent, EKS Pod Identity's or another",
+    ),
+    secret(
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "What to show to that agent",
+    ),
+    setting(
+        "AWS_EC2_METADATA_DISABLED",
+        "false",
+        "Do not ask the EC2 metadata service",
+    ),
+    setting(
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+        "http://169.254.169.254",
+        "URL of the EC2 metadata service",
+    ),
+    setting(
+        "AWS_PROFILE",
+        "",
+        "Profile in the files that AWS's tools share (default)",
+    ),
+    setting(
+        "AWS_SHARED_CREDENTIALS_FILE",
+        "",
+        "The first of those files (~/.aws/credentials)",
+    ),
+    setting(
+        "AWS_CONFIG_FILE",
+        "",
+        "The second of those files (~/.aws/config)",
+    ),
+    setting(
         "S3_PUBLIC_ENDPOINT",
         "",
         "URL of the same S3 as users reach it, for shared links",

@@ -29,6 +29,9 @@ fn all_faults_are_reported_at_once_and_no_value_is_repeated() {
         ("HOST", "nowhere"),
         ("BUCKET_NAME", "b"),
         ("AWS_ENDPOINT_URL", "ftp://hunter2"),
+        ("AWS_ACCESS_KEY_ID", "hunter2"),
+        ("AWS_ROLE_ARN", "hunter2"),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://hunter2"),
         ("THREADS", "0"),
         ("BASE_PATH", "/a/../b"),
         ("READY_STRICT", "perhaps"),
@@ -40,8 +43,9 @@ fn all_faults_are_reported_at_once_and_no_value_is_repeated() {
         "BASE_PATH",
         "READY_STRICT",
         "AWS_ENDPOINT_URL",
-        "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     ] {
         assert_eq!(
             faults
@@ -69,13 +73,16 @@ fn a_secret_may_come_from_a_file_and_never_prints() {
     let StoreConfig::S3(s3) = &config.store else {
         panic!("a bucket is set");
     };
-    assert_eq!(s3.secret_access_key.expose(), "s3cr3t");
+    let printed_s3 = format!("{s3:?}");
+    let keys = s3.credentials.keys.as_ref().unwrap();
+    assert!(matches!(&keys.secret_access_key, Held::InFile(path) if path == file.path()));
+    assert!(matches!(&keys.session_token, Some(Held::Here(token)) if token.expose() == "t0ken"));
     assert_eq!(s3.endpoint, "https://s3.us-east-1.amazonaws.com");
     let map: HashMap<&str, &str> = pairs.into_iter().collect();
     let printed = shown(&|name| map.get(name).map(|v| (*v).to_owned()));
     for secret in ["s3cr3t", "t0ken", "AKIDPLANTED"] {
         assert!(!printed.contains(secret));
-        assert!(!format!("{:?}", s3.secret_access_key).contains(secret));
+        assert!(!printed_s3.contains(secret));
     }
     assert!(printed.contains("AWS_SECRET_ACCESS_KEY=********"));
 }
@@ -95,7 +102,7 @@ fn endpoints_lose_their_trailing_slash_and_keep_no_password() {
     assert!(parse_endpoint("http://user:pass@host").is_err());
     assert!(parse_endpoint("localhost:9000").is_err());
     assert_eq!(
-        aws_endpoint("cn-north-1"),
+        aws_endpoint("s3", "cn-north-1"),
         "https://s3.cn-north-1.amazonaws.com.cn"
     );
 }
@@ -162,5 +169,63 @@ fn log_lines_are_text_or_json() {
             .unwrap_err()
             .to_string()
             .contains("LOG_FORMAT must be text or json")
+    );
+}
+
+#[test]
+fn a_bucket_needs_no_keys_and_half_of_a_pair_is_a_fault() {
+    let with_bucket = config(&[("BUCKET_NAME", "b"), ("AWS_REGION", "eu-west-1")]).unwrap();
+    let StoreConfig::S3(s3) = &with_bucket.store else {
+        panic!("a bucket is set");
+    };
+    let sources = &s3.credentials;
+    assert!(sources.keys.is_none() && sources.web_identity.is_none());
+    assert_eq!(sources.metadata.as_deref(), Some("http://169.254.169.254"));
+    assert!(!sources.profile.named && sources.profile.credentials_file.is_none());
+    for (set, missing) in [
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        ("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+    ] {
+        let faults = faults(&[("BUCKET_NAME", "b"), (set, "x")]);
+        assert!(
+            faults.len() == 1 && faults[0].starts_with(&format!("{missing} ")),
+            "{faults:?}"
+        );
+    }
+    // Nobody asks for credentials of a local directory.
+    assert!(config(&[("AWS_ACCESS_KEY_ID", "x")]).is_ok());
+}
+
+#[test]
+fn sts_is_the_regions_own_unless_another_is_named() {
+    let endpoint = |more: &[(&str, &str)]| {
+        let mut all = vec![
+            ("BUCKET_NAME", "b"),
+            ("AWS_ROLE_ARN", "r"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/t"),
+        ];
+        all.extend_from_slice(more);
+        let StoreConfig::S3(s3) = config(&all).unwrap().store else {
+            panic!("a bucket is set");
+        };
+        s3.credentials.web_identity.unwrap().endpoint
+    };
+    assert_eq!(
+        endpoint(&[("AWS_REGION", "eu-west-1")]),
+        "https://sts.eu-west-1.amazonaws.com"
+    );
+    assert_eq!(
+        endpoint(&[("AWS_REGION", "cn-north-1")]),
+        "https://sts.cn-north-1.amazonaws.com.cn"
+    );
+    let s3 = ("AWS_ENDPOINT_URL_S3", "http://s3");
+    assert_eq!(endpoint(&[s3]), "https://sts.us-east-1.amazonaws.com");
+    let all = ("AWS_ENDPOINT_URL", "http://all");
+    assert_eq!(endpoint(&[s3, all]), "http://all");
+    assert_eq!(
+        endpoint(&[all, ("AWS_ENDPOINT_URL_STS", "http://sts/")]),
+        "http://sts"
     );
 }

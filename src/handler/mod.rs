@@ -13,6 +13,8 @@ mod headers;
 mod health;
 mod object;
 mod pages;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 pub mod resumable;
 mod share;
 mod upload;

@@ -45,10 +45,8 @@ pub(super) async fn form(
     let length = body.size_hint().exact();
     let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
         .counting(&app.process.counters);
-    let limit = SizeLimit::new().for_field("prefix", MAX_KEY_BYTES as u64 + 1);
-    let constraints = Constraints::new().size_limit(limit);
     let progress = Progress::default();
-    let form = Multipart::with_constraints(progress.watch(source), boundary, constraints);
+    let form = parser(&progress, boundary, source);
     let target = Target {
         app: &app,
         prefix,
@@ -65,6 +63,35 @@ pub(super) async fn form(
             stored: stored.iter().map(object::to_json).collect(),
         }),
     }
+}
+
+fn parser(
+    progress: &Progress,
+    boundary: String,
+    source: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+) -> Multipart<'static> {
+    let limit = SizeLimit::new().for_field("prefix", MAX_KEY_BYTES as u64 + 1);
+    let constraints = Constraints::new().size_limit(limit);
+    Multipart::with_constraints(progress.watch(source), boundary, constraints)
+}
+
+/// Stores what the form in `source` has, as [`form`] does: for `properties`.
+#[cfg(any(test, fuzzing))]
+pub(super) async fn read(
+    app: &App,
+    boundary: &str,
+    source: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+) -> Result<(), Error> {
+    let progress = Progress::default();
+    let form = parser(&progress, boundary.to_owned(), source);
+    let target = Target {
+        app,
+        prefix: None,
+        length: None,
+        progress,
+        stop: CancellationToken::new(),
+    };
+    store_all(target, form, &mut Vec::new()).await
 }
 
 /// What the files of one form have in common.
@@ -178,10 +205,10 @@ impl Progress {
     }
 
     /// The same bytes; fails after too many of which nothing came.
-    fn watch(
-        &self,
-        source: RequestBody,
-    ) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<> {
+    fn watch<S>(&self, source: S) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<S>
+    where
+        S: Stream<Item = Result<Bytes, Error>> + Send,
+    {
         let idle = Arc::clone(&self.0);
         source.map(move |chunk| {
             let chunk = chunk?;

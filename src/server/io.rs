@@ -1,15 +1,17 @@
 //! A client's socket as hyper sees it. Adds what hyper leaves out: a close that lets the client
-//! read an early answer, a limit on a client that does not read, and a body for hyper's own
-//! refusals.
+//! read an early answer, a limit on a client that does not read, a body for hyper's own refusals,
+//! and the refusal of a target with a fragment.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use super::fragment::Seen;
 use super::refusals;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -29,12 +31,17 @@ const LINGER: Duration = Duration::from_secs(2);
 const SLOW_BYTES: usize = 60 << 10;
 const SLOW_WINDOW: Duration = Duration::from_mins(1);
 
+/// Read at once while a request line is awaited: what hyper's buffer has room for at first.
+const LINE_BYTES: usize = 8 << 10;
+
 /// Whether a request is being served on the connection; shared with whoever serves it.
 #[derive(Debug)]
 pub(super) struct InService {
     busy: AtomicBool,
     /// A handler's answer may still be in hyper's write buffer.
     unflushed: AtomicBool,
+    /// A request has begun since someone last asked.
+    begun: AtomicBool,
     /// Told when the connection has become one that may make room for another.
     freed: Arc<Notify>,
 }
@@ -44,6 +51,7 @@ impl InService {
         Self {
             busy: AtomicBool::new(false),
             unflushed: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             freed,
         }
     }
@@ -51,6 +59,7 @@ impl InService {
     pub(super) fn begin(&self) {
         self.busy.store(true, Ordering::Release);
         self.unflushed.store(true, Ordering::Release);
+        self.begun.store(true, Ordering::Release);
     }
 
     pub(super) fn end(&self) {
@@ -68,6 +77,10 @@ impl InService {
         }
     }
 
+    fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire) && self.begun.swap(false, Ordering::AcqRel)
+    }
+
     /// Whether no answer is being made or written. What hyper writes then can only be its own
     /// refusal of a head that it could not parse.
     pub(super) fn is_idle(&self) -> bool {
@@ -80,6 +93,8 @@ pub(super) struct ClientIo {
     stream: TokioIo<TcpStream>,
     timeout: Duration,
     in_service: Arc<InService>,
+    /// Of the next request's head; None where that may have been read with what was before it.
+    seen: Option<Seen>,
     /// The rest of a refusal of ours that stands in for hyper's.
     refusal: Option<&'static [u8]>,
     write_stall: Option<Pin<Box<Sleep>>>,
@@ -96,6 +111,7 @@ impl ClientIo {
             stream: TokioIo::new(stream),
             timeout,
             in_service,
+            seen: Some(Seen::default()),
             refusal: None,
             write_stall: None,
             stalled_since: None,
@@ -167,9 +183,30 @@ impl Read for ClientIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        if !self.in_service.is_idle() {
+            ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+            // A body, perhaps with what comes after it.
+            self.in_service.has_begun();
+            self.seen = None;
+            return Poll::Ready(Ok(()));
+        }
+        if self.in_service.has_begun() {
+            self.seen = Some(Seen::default());
+        }
+        let mut seen = match self.seen {
+            Some(seen) if seen != Seen::Line => seen,
+            _ => return Pin::new(&mut self.stream).poll_read(cx, buf),
+        };
+        let mut scratch = [const { MaybeUninit::uninit() }; LINE_BYTES];
+        let room = scratch.get_mut(..buf.remaining().min(LINE_BYTES));
+        let mut read = ReadBuf::uninit(room.unwrap_or_default());
+        ready!(Pin::new(self.stream.inner_mut()).poll_read(cx, &mut read))?;
+        seen.spoil(read.filled_mut());
+        self.seen = Some(seen);
+        buf.put_slice(read.filled());
+        Poll::Ready(Ok(()))
     }
 }
 

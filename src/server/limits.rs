@@ -1,5 +1,5 @@
-//! What the process asks the system for itself: as many open files as connections need, and no huge
-//! pages.
+//! What the process asks the system for itself: as many open files as connections need, no huge
+//! pages, and no core dumps.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::disable_transparent_huge_pages;
@@ -14,6 +14,19 @@ const EACH: u64 = 2;
 pub(super) fn no_huge_pages() {
     if let Err(error) = disable_transparent_huge_pages(true) {
         log::debug!("huge pages stay as the system has them: {error}");
+    }
+}
+
+/// A crash leaves no image of memory, which has credentials in it. A limit of one byte, because a
+/// system that pipes dumps to a program (`core_pattern` with a `|`) passes over every other limit, 0
+/// too (Linux, fs/coredump.c). Not `PR_SET_DUMPABLE`, which also hides `/proc/self` from ourselves.
+pub(super) fn no_core_dumps() {
+    let least = Rlimit {
+        current: Some(1),
+        maximum: Some(1),
+    };
+    if let Err(error) = setrlimit(Resource::Core, least) {
+        log::debug!("core dumps stay as the system has them: {error}");
     }
 }
 

@@ -1,10 +1,11 @@
-//! The server: binds, starts an arbiter and its workers, checks the store and sweeps expired
-//! uploads in the background, runs until a signal. What requests get is `handler`'s business.
+//! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
+//! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
 
 mod access_log;
 mod arbiter;
 mod connection;
 mod exchange;
+mod fragment;
 mod io;
 mod limits;
 mod metrics;
@@ -72,6 +73,7 @@ impl Server {
             // The background check of a local store writes a file now and then, and the sweeper reads.
             .max_blocking_threads(1)
             .build()?;
+        limits::no_core_dumps();
         limits::no_huge_pages();
         let max_connections = limits::connections(process.config.max_connections);
         let threads = process.config.threads;
@@ -101,6 +103,7 @@ impl Server {
             tokio::select! {
                 () = arbiter.run(signals) => {}
                 never = metrics::serve(metrics, &process) => match never {},
+                never = backend.keep() => match never {},
                 never = watch::store(&process, backend.open()) => match never {},
                 never = sweep::run(backend.open(), rules, process.config.upload.expiry, &process.counters) => match never {},
             }

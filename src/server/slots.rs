@@ -2,13 +2,17 @@
 //! that serves no request: without a complete header, or between two.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::io::InService;
+
+/// Connections that were told to go and still have their descriptor, at most: a quarter of what
+/// `limits` keeps for everything else.
+const LEAVING: usize = 16;
 
 /// All open connections of the process.
 #[derive(Clone, Default)]
@@ -18,6 +22,7 @@ pub(super) struct Slots(Arc<Shared>);
 struct Shared {
     open: Mutex<BTreeMap<u64, Entry>>,
     next: AtomicU64,
+    leaving: AtomicUsize,
     freed: Arc<Notify>,
 }
 
@@ -56,9 +61,12 @@ impl Slots {
     }
 
     /// Tells the oldest connection to go that is between requests or has not completed the head of
-    /// one; false when there is none.
+    /// one; false when there is none, or when enough are on their way already.
     pub(super) fn evict_oldest(&self) -> bool {
         let mut open = self.open();
+        if self.0.leaving.load(Ordering::Relaxed) >= LEAVING {
+            return false;
+        }
         let oldest = open
             .iter()
             .find(|(_, entry)| entry.in_service.is_idle())
@@ -66,6 +74,7 @@ impl Slots {
         // It counts as gone at once: its task needs a moment to close it.
         match oldest.and_then(|id| open.remove(&id)) {
             Some(entry) => {
+                self.0.leaving.fetch_add(1, Ordering::Relaxed);
                 entry.evict.cancel();
                 true
             }
@@ -96,11 +105,15 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.shared
+        let left = self
+            .shared
             .open
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&self.id);
+        if left.is_none() {
+            self.shared.leaving.fetch_sub(1, Ordering::Relaxed);
+        }
         self.shared.freed.notify_one();
     }
 }
@@ -122,5 +135,19 @@ mod tests {
         assert!(!slots.evict_oldest());
         drop((oldest, second, third));
         assert_eq!(slots.count(), 0);
+    }
+
+    #[test]
+    fn no_more_go_than_have_descriptors_to_spare() {
+        let slots = Slots::default();
+        let mut taken: Vec<_> = (0..LEAVING + 2).map(|_| slots.take()).collect();
+        for _ in 0..LEAVING {
+            assert!(slots.evict_oldest());
+        }
+        assert!(!slots.evict_oldest());
+        taken.remove(0);
+        assert!(slots.evict_oldest() && !slots.evict_oldest());
+        drop(taken);
+        assert_eq!(slots.0.leaving.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,11 +1,12 @@
 //! Chooses the store that the configuration asks for, and opens it for each worker.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
 use super::Store;
 use super::fs::FsStore;
-use super::s3::{S3Settings, S3Store};
+use super::s3::{Credentials, S3Settings, S3Store};
 use crate::config::{Config, StoreConfig};
 use crate::counters::Counters;
 
@@ -13,6 +14,7 @@ use crate::counters::Counters;
 #[derive(Clone)]
 pub struct Backend {
     name: String,
+    credentials: Option<Credentials>,
     opener: Arc<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
 }
 
@@ -34,9 +36,14 @@ impl Backend {
                 let settings = S3Settings::new(s3, &config.key_prefix, config.timeout)?;
                 let settings = Arc::new(settings.counting(Arc::clone(counters)));
                 let name = format!("bucket {}", s3.bucket);
-                Self::of(name, move || {
+                let credentials = Some(settings.credentials().clone());
+                let backend = Self::of(name, move || {
                     Arc::new(S3Store::new(Arc::clone(&settings))) as Arc<dyn Store>
-                })
+                });
+                Self {
+                    credentials,
+                    ..backend
+                }
             }
         })
     }
@@ -48,7 +55,22 @@ impl Backend {
     ) -> Self {
         Self {
             name: name.into(),
+            credentials: None,
             opener: Arc::new(opener),
+        }
+    }
+
+    /// What the store is asked with, where it asks for any.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// Keeps credentials valid, for ever.
+    pub async fn keep(&self) -> Infallible {
+        match &self.credentials {
+            Some(credentials) => credentials.keep().await,
+            None => std::future::pending().await,
         }
     }
 

@@ -32,6 +32,8 @@ pub enum StoreError {
     TooLarge(Cause),
     /// The store refuses us: no rights, no such bucket, bad credentials.
     Refused(Cause),
+    /// There are no valid credentials to ask it with, or it takes them for expired.
+    Credentials(Cause),
     /// The store does not know what was asked of it.
     Unsupported(Cause),
     /// The store takes the request for malformed.
@@ -80,6 +82,7 @@ impl fmt::Display for StoreError {
             Self::InvalidKey(cause) => ("the store cannot hold this key", Some(cause)),
             Self::TooLarge(cause) => ("too large for the store", Some(cause)),
             Self::Refused(cause) => ("the store refuses us", Some(cause)),
+            Self::Credentials(cause) => ("no valid credentials", Some(cause)),
             Self::Unsupported(cause) => ("the store does not know this", Some(cause)),
             Self::Malformed(cause) => ("the store takes our request for malformed", Some(cause)),
             Self::Unavailable(cause) => ("the store is unavailable", Some(cause)),
@@ -102,6 +105,7 @@ impl std::error::Error for StoreError {
             | Self::InvalidKey(cause)
             | Self::TooLarge(cause)
             | Self::Refused(cause)
+            | Self::Credentials(cause)
             | Self::Unsupported(cause)
             | Self::Malformed(cause)
             | Self::Unavailable(cause)

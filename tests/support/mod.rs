@@ -8,6 +8,7 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub mod agent;
 pub mod bucket;
 pub mod client;
 pub mod dice;

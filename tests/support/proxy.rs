@@ -25,10 +25,14 @@ struct Rule {
     times: usize,
 }
 
+/// Whether the bearer of this access key is let through.
+type Guard = Box<dyn Fn(&str) -> bool + Send>;
+
 /// What the proxy's connections share.
 #[derive(Default)]
 struct Shared {
     rules: Mutex<Vec<Rule>>,
+    guard: Mutex<Option<Guard>>,
     storm: Mutex<Option<Storm>>,
     hits: Mutex<usize>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
@@ -83,6 +87,12 @@ impl Proxy {
         });
     }
 
+    /// From now on only requests that are signed with an access key of which `guard` says so reach
+    /// the store; others meet a 403 ExpiredToken.
+    pub fn guard(&self, guard: impl Fn(&str) -> bool + Send + 'static) {
+        *self.shared.guard.lock().unwrap() = Some(Box::new(guard));
+    }
+
     /// From now on each request meets some fault with this probability: the same ones in the same
     /// order for the same seed, as far as the requests come in the same order.
     pub fn storm(&self, seed: u64, rate: f64) {
@@ -118,13 +128,20 @@ impl Proxy {
 impl Shared {
     /// What this request meets.
     fn strike(&self, request: &Head) -> Option<Fault> {
-        let fault = self.rule(request).or_else(|| {
+        let fault = self.rule(request).or_else(|| self.guarded(request));
+        let fault = fault.or_else(|| {
             let mut storm = self.storm.lock().unwrap();
             storm.as_mut()?.strike(request)
         })?;
         *self.hits.lock().unwrap() += 1;
         *self.counts.lock().unwrap().entry(fault.name()).or_default() += 1;
         Some(fault)
+    }
+
+    fn guarded(&self, request: &Head) -> Option<Fault> {
+        let guard = self.guard.lock().unwrap();
+        let refuses = !guard.as_ref()?(request.access_key());
+        refuses.then_some(Fault::ExpiredToken)
     }
 
     fn rule(&self, request: &Head) -> Option<Fault> {

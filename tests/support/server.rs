@@ -46,6 +46,34 @@ pub fn minio_setting(name: &str) -> String {
     found.unwrap().1
 }
 
+/// Credentials that MinIO lends for an hour (STS `AssumeRole`), as settings.
+pub fn temporary_credentials() -> [(String, String); 3] {
+    let minio = minio();
+    let of = |name: &str| &minio.iter().find(|(n, _)| n == name).unwrap().1;
+    let user = format!(
+        "{}:{}",
+        of("AWS_ACCESS_KEY_ID"),
+        of("AWS_SECRET_ACCESS_KEY")
+    );
+    let output = Command::new("curl")
+        .args(["--silent", "--fail", "--noproxy", "*", "--user", &user])
+        .args(["--aws-sigv4", "aws:amz:us-east-1:sts", "--data"])
+        .arg("Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600")
+        .arg(of("AWS_ENDPOINT_URL_S3"))
+        .output()
+        .unwrap();
+    let document = String::from_utf8(output.stdout).unwrap();
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>")).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    [
+        ("AWS_ACCESS_KEY_ID".into(), element("AccessKeyId")),
+        ("AWS_SECRET_ACCESS_KEY".into(), element("SecretAccessKey")),
+        ("AWS_SESSION_TOKEN".into(), element("SessionToken")),
+    ]
+}
+
 /// The store that a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
@@ -84,10 +112,32 @@ impl Server {
 
     /// With exactly these settings, as soon as it listens.
     pub fn spawn(settings: &[(String, String)]) -> Self {
-        let mut child = Self::command()
-            .envs(settings.iter().cloned())
-            .spawn()
-            .unwrap();
+        Self::listening(Self::command().envs(settings.iter().cloned()))
+    }
+
+    /// With these settings and so many open files, as soon as it listens.
+    pub fn limited(nofile: u64, settings: &[(&str, &str)]) -> Self {
+        let plain = Self::command();
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh"])
+            .arg(nofile.to_string())
+            .arg(plain.get_program())
+            .env_clear()
+            .envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self::listening(&mut command)
+    }
+
+    fn listening(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
         let sink = Arc::clone(&log);
@@ -155,10 +205,19 @@ impl Server {
         self.child.id()
     }
 
-    /// Peak resident memory in bytes (`VmHWM`).
+    /// Peak resident memory in bytes.
     pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_memory(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+        let line = status.lines().find(|l| l.starts_with(what)).unwrap();
         let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kib * 1024
     }

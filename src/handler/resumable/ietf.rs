@@ -234,7 +234,7 @@ fn boolean(value: bool) -> HeaderValue {
     HeaderValue::from_static(if value { "?1" } else { "?0" })
 }
 
-fn complete(headers: &HeaderMap) -> Result<bool, Error> {
+pub(super) fn complete(headers: &HeaderMap) -> Result<bool, Error> {
     fields::boolean(headers, "upload-complete").ok_or_else(|| {
         Error::invalid(
             "invalid_upload_complete",
@@ -244,7 +244,7 @@ fn complete(headers: &HeaderMap) -> Result<bool, Error> {
 }
 
 /// `Upload-Length`: whatever is no length is as good as missing (section "Length").
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     let named = fields::integer(headers, "upload-length");
     if headers.get_all(UPLOAD_LENGTH).iter().count() > 1 {
         return Err(Error::InconsistentLength);
@@ -252,7 +252,7 @@ fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     Ok(named)
 }
 
-fn interop(headers: &HeaderMap) -> u64 {
+pub(super) fn interop(headers: &HeaderMap) -> u64 {
     fields::integer(headers, "upload-draft-interop-version").unwrap_or(NEWEST)
 }
 
@@ -268,7 +268,7 @@ fn limit(app: &App, headers: &HeaderMap, open: &Open) -> HeaderValue {
     text(&format!("max-size={most}, {age}={left}"))
 }
 
-fn key(app: &App, parts: &Parts) -> Result<ObjectKey, Error> {
+pub(super) fn key(app: &App, parts: &Parts) -> Result<ObjectKey, Error> {
     let query = Query::parse(parts.uri.query())?;
     let named = fields::text(&parts.headers, CONTENT_DISPOSITION.as_str());
     let file = named.and_then(fields::file_name);

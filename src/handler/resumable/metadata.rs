@@ -45,6 +45,13 @@ impl Metadata {
         Ok(Self(all))
     }
 
+    /// As a client writes it.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn to_text(&self) -> String {
+        let pair = |(name, value): &(String, Vec<u8>)| format!("{name} {}", BASE64.encode(value));
+        self.0.iter().map(pair).collect::<Vec<_>>().join(",")
+    }
+
     /// The value of this name, where it says something. JavaScript makes "null" of what is not
     /// there, and Uppy sends that.
     pub(super) fn value(&self, name: &str) -> Result<Option<&str>, Error> {

@@ -5,6 +5,8 @@
 mod fields;
 mod ietf;
 mod metadata;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod tus;
 
 use std::sync::Arc;

@@ -182,7 +182,7 @@ pub(super) async fn append(
 }
 
 /// What `Upload-Length` and `Upload-Defer-Length` say together.
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+pub(super) fn length(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     match (headers.get(UPLOAD_LENGTH), headers.get(UPLOAD_DEFER_LENGTH)) {
         (Some(_), None) => fields::number(headers, "upload-length")
             .map(Some)
@@ -199,7 +199,7 @@ fn invalid_length() -> Error {
     )
 }
 
-fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
+pub(super) fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
     if !headers.contains_key(UPLOAD_CHECKSUM) {
         return Ok(None);
     }
@@ -208,7 +208,12 @@ fn checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Error> {
 }
 
 /// The object that the creation describes.
-fn describe(app: &App, parts: &Parts, length: Option<u64>, if_absent: bool) -> Result<New, Error> {
+pub(super) fn describe(
+    app: &App,
+    parts: &Parts,
+    length: Option<u64>,
+    if_absent: bool,
+) -> Result<New, Error> {
     let raw = match parts.headers.get(UPLOAD_METADATA) {
         None => None,
         Some(_) => Some(

@@ -21,8 +21,8 @@ use crate::body::BoxError;
 use crate::counters::Counters;
 use crate::metrics::calls::Calls;
 
-/// Name lookup, TCP and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Name lookup, TCP and TLS together, to S3.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// TLS settings: Mozilla's roots, bundled, and those of a PEM file.
 ///
@@ -54,25 +54,30 @@ pub(super) fn tls(ca_bundle: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
-/// Connects within [`CONNECT_TIMEOUT`].
+/// Connects within a time.
 #[derive(Clone)]
 pub(super) struct Connector {
     https: HttpsConnector<HttpConnector>,
+    timeout: Duration,
     counters: Arc<Counters>,
 }
 
 impl Connector {
-    pub(super) fn new(tls: &ClientConfig, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(tls: &ClientConfig, timeout: Duration, counters: Arc<Counters>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        http.set_connect_timeout(Some(timeout));
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls.clone())
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        Self { https, counters }
+        Self {
+            https,
+            timeout,
+            counters,
+        }
     }
 
     /// Where the calls that go over its connections are counted.
@@ -92,11 +97,12 @@ impl Service<Uri> for Connector {
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.https.call(uri);
+        let timeout = self.timeout;
         let counters = Arc::clone(&self.counters);
         Box::pin(async move {
-            let connected = match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            let connected = match tokio::time::timeout(timeout, connecting).await {
                 Ok(connected) => connected,
-                Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
+                Err(_) => Err(format!("no connection within {timeout:?}").into()),
             };
             if connected.is_err() {
                 counters.calls.unconnected();

@@ -48,6 +48,14 @@ pub(super) fn result(document: &[u8], name: &str) -> Option<String> {
     text
 }
 
+/// The texts of the first elements of these names in an answer of STS.
+pub(super) fn response<const N: usize>(
+    document: &[u8],
+    names: [&str; N],
+) -> Option<[Option<String>; N]> {
+    texts(document, names, |root| root.ends_with("Response"))
+}
+
 /// S3's code and message, each empty where it is missing, of a document that says what went wrong.
 pub(super) fn error(document: &[u8]) -> (String, String) {
     let names = ["Code", "Message"];

@@ -25,6 +25,10 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
     match code {
         "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => return StoreError::NotFound,
         "NoSuchBucket" => return StoreError::Refused(cause()),
+        // The last: MinIO.
+        "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidTokenId" => {
+            return StoreError::Credentials(cause());
+        }
         "PreconditionFailed" => return StoreError::Precondition,
         "InvalidObjectState" => return StoreError::Archived,
         // The part was sent again meanwhile, by a request that this one does not know of.
@@ -96,6 +100,16 @@ pub(super) fn never_sent(error: &StoreError) -> bool {
 /// Whether a request was not even tried, because S3 is gone: nor need it be tried again.
 pub(super) fn is_gone(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(cause) if cause.to_string().ends_with(GONE))
+}
+
+/// Whether S3 refused a request because its credentials are no good, and others may be: keys that
+/// it does not know are keys that were taken away, or of a role that has expired on MinIO.
+pub(super) fn is_of_credentials(error: &StoreError) -> bool {
+    match error {
+        StoreError::Credentials(_) => true,
+        StoreError::Refused(cause) => cause.to_string().contains("InvalidAccessKeyId"),
+        _ => false,
+    }
 }
 
 /// Whether S3 refused a request because it does not know its checksum or its framing.
@@ -176,7 +190,7 @@ pub(super) fn of_rusoto<E: Named>(error: RusotoError<E>) -> StoreError {
     match error {
         RusotoError::Service(named) => of_code(0, named.code(), ""),
         RusotoError::HttpDispatch(error) => of_dispatch(&error),
-        RusotoError::Credentials(error) => StoreError::Refused(error.into()),
+        RusotoError::Credentials(error) => StoreError::Credentials(error.into()),
         RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => {
             of_answer(status.as_u16(), &body)
         }
@@ -216,6 +230,9 @@ mod tests {
             StoreError::Archived
         ));
         assert!(matches!(of(403, "AccessDenied"), StoreError::Refused(_)));
+        assert!(is_of_credentials(&of(400, "ExpiredToken")));
+        assert!(is_of_credentials(&of(403, "InvalidAccessKeyId")));
+        assert!(!is_of_credentials(&of(403, "AccessDenied")));
         assert!(matches!(of_answer(404, b""), StoreError::NotFound));
         assert!(matches!(
             of_answer(503, b"<html>"),

@@ -5,6 +5,7 @@
 mod connect;
 mod copy;
 mod counted;
+mod credentials;
 mod document;
 mod heal;
 mod integrity;
@@ -32,7 +33,6 @@ use chrono::{DateTime, Utc};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt, TryFutureExt};
 use percent_encoding::percent_decode_str;
-use rusoto_core::credential::{AwsCredentials, StaticProvider};
 use rusoto_core::{ByteStream, Client, Region, RusotoError};
 use rusoto_s3::{
     AbortMultipartUploadRequest, DeleteObjectRequest, GetObjectRequest, HeadObjectOutput,
@@ -46,7 +46,8 @@ use super::{
 };
 use crate::config::S3Config;
 use crate::counters::Counters;
-use connect::Connector;
+use connect::{CONNECT_TIMEOUT, Connector};
+pub use credentials::Credentials;
 use integrity::Checks;
 use meaning::Named;
 use outage::Outage;
@@ -68,7 +69,7 @@ pub struct S3Settings {
     /// The region at the endpoint that users reach.
     public_region: Region,
     max_copy_bytes: u64,
-    credentials: AwsCredentials,
+    credentials: Credentials,
     signer: Signer,
     checks: Checks,
     sse: Option<String>,
@@ -87,26 +88,19 @@ impl S3Settings {
             name: config.region.clone(),
             endpoint: endpoint.clone(),
         };
+        let tls = connect::tls(config.ca_bundle.as_deref())?;
         Ok(Self {
             bucket: config.bucket.clone(),
             prefix: key_prefix.to_owned(),
             region: region_at(&config.endpoint),
             public_region: region_at(config.public_endpoint.as_ref().unwrap_or(&config.endpoint)),
             max_copy_bytes: copy::MAX_COPY_BYTES,
-            credentials: AwsCredentials::new(
-                config.access_key_id.clone(),
-                config.secret_access_key.expose(),
-                config
-                    .session_token
-                    .as_ref()
-                    .map(|token| token.expose().to_owned()),
-                None,
-            ),
+            credentials: Credentials::new(config.credentials.clone(), Arc::clone(&tls)),
             signer: Signer::default(),
             checks: Checks::new(config.integrity),
             sse: config.sse.clone(),
             storage_class: config.storage_class.clone(),
-            tls: connect::tls(config.ca_bundle.as_deref())?,
+            tls,
             timeout,
             counters: Arc::default(),
             outage: Arc::new(Outage::new()),
@@ -116,7 +110,17 @@ impl S3Settings {
     /// Counts on these.
     #[must_use]
     pub fn counting(self, counters: Arc<Counters>) -> Self {
-        Self { counters, ..self }
+        Self {
+            credentials: self.credentials.counting(Arc::clone(&counters)),
+            counters,
+            ..self
+        }
+    }
+
+    /// What requests are signed with.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Lets S3 copy objects above this many bytes in parts, for a store that takes less than the
@@ -142,15 +146,15 @@ impl S3Store {
     /// Opens no connection yet.
     #[must_use]
     pub fn new(settings: Arc<S3Settings>) -> Self {
-        let connector = Connector::new(&settings.tls, Arc::clone(&settings.counters));
+        let counters = Arc::clone(&settings.counters);
+        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT, counters);
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::new(connector, settings.timeout, outage);
         Self::over(settings, transport)
     }
 
     fn over(settings: Arc<S3Settings>, transport: Transport) -> Self {
-        let credentials = StaticProvider::from(settings.credentials.clone());
-        let client = Client::new_with(credentials, transport.clone());
+        let client = Client::new_with(settings.credentials.clone(), transport.clone());
         let s3 = S3Client::new_with_client(client, settings.region.clone());
         Self {
             settings,
@@ -174,18 +178,24 @@ impl S3Store {
 
     /// Lists one key, on a connection of its own, also while S3 is gone.
     async fn probe(&self) -> StoreResult<()> {
+        let settings = &self.settings;
+        let counters = Arc::clone(&settings.counters);
+        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT, counters);
+        let outage = Arc::clone(&settings.outage);
+        let transport = Transport::probe(connector, settings.timeout, outage);
+        let store = Self::over(Arc::clone(settings), transport);
+        store.list_one().await
+    }
+
+    /// The least that can be asked of a bucket, and an answer that says what is wrong.
+    async fn list_one(&self) -> StoreResult<()> {
         let query = ListQuery {
             prefix: String::new(),
             delimiter: None,
             limit: 1,
             cursor: None,
         };
-        let settings = &self.settings;
-        let connector = Connector::new(&settings.tls, Arc::clone(&settings.counters));
-        let outage = Arc::clone(&settings.outage);
-        let transport = Transport::probe(connector, settings.timeout, outage);
-        let store = Self::over(Arc::clone(settings), transport);
-        store.list(&query).await.map(|_| ())
+        self.list(&query).await.map(|_| ())
     }
 
     /// One of rusoto's operations. It unwraps some headers and panics on some XML: what S3 sends
@@ -194,10 +204,27 @@ impl S3Store {
         &self,
         operation: impl Future<Output = Result<T, RusotoError<E>>>,
     ) -> StoreResult<T> {
-        AssertUnwindSafe(operation.map_err(meaning::of_rusoto))
+        let number = self.settings.credentials.number();
+        let outcome: StoreResult<T> = AssertUnwindSafe(operation.map_err(meaning::of_rusoto))
             .catch_unwind()
             .await
-            .unwrap_or_else(|_| Err(StoreError::Corrupt("S3's answer made rusoto panic".into())))
+            .unwrap_or_else(|_| Err(StoreError::Corrupt("S3's answer made rusoto panic".into())));
+        match outcome {
+            Err(error) if meaning::is_of_credentials(&error) => {
+                Err(Box::pin(self.refused(error, number)).await)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Gets others for the credentials of this number, which S3 does not take; what its error means
+    /// then. Whether the call can be sent again is for `retry` to say.
+    async fn refused(&self, error: StoreError, number: u64) -> StoreError {
+        let may_come = self.settings.credentials.refused(number).await;
+        match error {
+            StoreError::Credentials(cause) if !may_come => StoreError::Refused(cause),
+            other => other,
+        }
     }
 
     /// S3 `HeadObject`.
@@ -212,8 +239,22 @@ impl S3Store {
             version_id: version.map(|version| version.0.clone()),
             ..HeadObjectRequest::default()
         };
-        self.retry(|| self.call(self.s3.head_object(request.clone())))
-            .await
+        let call = || self.call(self.s3.head_object(request.clone()));
+        let credentials = &self.settings.credentials;
+        match self.retry(call).await {
+            // A HEAD's answer cannot say that the credentials have expired: another call's can.
+            Err(error @ (StoreError::Malformed(_) | StoreError::Refused(_)))
+                if credentials.are_lent() =>
+            {
+                let number = credentials.number();
+                let _ = self.list_one().await;
+                if credentials.number() == number {
+                    return Err(error);
+                }
+                self.retry(call).await
+            }
+            outcome => outcome,
+        }
     }
 
     async fn size_of(&self, key: &ObjectKey, version: Option<&VersionId>) -> StoreResult<u64> {
@@ -426,7 +467,7 @@ impl Store for S3Store {
         lifetime: Duration,
         disposition: &str,
     ) -> StoreResult<Link> {
-        self.presign(key, lifetime, disposition, Utc::now())
+        self.presign(key, lifetime, disposition, Utc::now()).await
     }
 
     fn has_signed(&self, _: &ObjectKey, _: i64, _: &str) -> bool {

@@ -30,19 +30,19 @@ impl S3Store {
         content_sha256: &str,
     ) -> StoreResult<Document> {
         let settings = &self.settings;
+        let lease = settings.credentials.get().await?;
         let signer = &settings.signer;
-        signer.sign(
-            &mut request,
-            &settings.credentials,
-            content_sha256,
-            Utc::now(),
-        );
+        signer.sign(&mut request, &lease.keys, content_sha256, Utc::now());
         let answer = self.transport.ask(request).await;
         let answer = answer.map_err(|error| meaning::of_dispatch(&error))?;
         if answer.status.is_success() {
             return Ok(answer);
         }
-        Err(meaning::of_answer(answer.status.as_u16(), &answer.body))
+        let error = meaning::of_answer(answer.status.as_u16(), &answer.body);
+        if meaning::is_of_credentials(&error) {
+            return Err(Box::pin(self.refused(error, lease.number)).await);
+        }
+        Err(error)
     }
 
     /// Sends a payload in the way of `check`; a gathered one again while `again` allows it.

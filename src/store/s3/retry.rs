@@ -31,31 +31,42 @@ impl S3Store {
     where
         F: Future<Output = StoreResult<T>>,
     {
-        retry(self.counters(), again, call)
+        let number = || self.settings.credentials.number();
+        retry(self.counters(), number, again, call)
     }
 }
 
+/// What S3 refused for its credentials is sent once more when there are others since.
 async fn retry<T, F>(
     counters: &Counters,
+    credentials: impl Fn() -> u64,
     again: fn(&StoreError) -> bool,
     call: impl Fn() -> F,
 ) -> StoreResult<T>
 where
     F: Future<Output = StoreResult<T>>,
 {
+    let mut before = Some(credentials());
     let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
-        match call().await {
-            Err(error) if again(&error) && !meaning::is_gone(&error) => {
-                log::debug!("a call to S3 failed and is sent again: {error}");
-                counters.count(Count::Retries);
-                tokio::time::sleep(jitter(pause)).await;
-                pause *= 2;
-            }
-            outcome => return outcome,
+    let mut tries = 1;
+    loop {
+        let error = match call().await {
+            Err(error) => error,
+            done => return done,
+        };
+        let are_new = |before: u64| before != credentials();
+        if meaning::is_of_credentials(&error) && before.is_some_and(are_new) {
+            before = None;
+        } else if tries < TRIES && again(&error) && !meaning::is_gone(&error) {
+            tries += 1;
+            tokio::time::sleep(jitter(pause)).await;
+            pause *= 2;
+        } else {
+            return Err(error);
         }
+        log::debug!("a call to S3 failed and is sent again: {error}");
+        counters.count(Count::Retries);
     }
-    call().await
 }
 
 /// Between half of it and all of it, so that many clients do not come back at the same moment.
@@ -73,11 +84,16 @@ mod tests {
     async fn tries(error: fn() -> StoreError, failures: u32) -> (u32, bool) {
         let count = Cell::new(0);
         let counters = Counters::default();
-        let outcome = retry(&counters, StoreError::is_transient, || {
-            count.set(count.get() + 1);
-            let failed = count.get() <= failures;
-            async move { if failed { Err(error()) } else { Ok(()) } }
-        })
+        let outcome = retry(
+            &counters,
+            || 1,
+            StoreError::is_transient,
+            || {
+                count.set(count.get() + 1);
+                let failed = count.get() <= failures;
+                async move { if failed { Err(error()) } else { Ok(()) } }
+            },
+        )
         .await;
         let retries = format!("store_retries_total={} ", count.get() - 1);
         assert!(counters.to_string().contains(&retries));
@@ -90,5 +106,32 @@ mod tests {
         assert_eq!(tries(passing, 2).await, (3, true));
         assert_eq!(tries(passing, 9).await, (3, false));
         assert_eq!(tries(|| StoreError::Precondition, 9).await, (1, false));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_for_its_credentials_is_tried_once_more_and_only_with_others() {
+        for (renewals, failures, want) in [(0, 9, 1), (1, 1, 2), (9, 9, 2)] {
+            let (count, number) = (Cell::new(0), Cell::new(1));
+            let again = |_: &StoreError| false;
+            let outcome = retry(
+                &Counters::default(),
+                || number.get(),
+                again,
+                || {
+                    count.set(count.get() + 1);
+                    number.set(number.get() + u64::from(count.get() <= renewals));
+                    let failed = count.get() <= failures;
+                    async move {
+                        if failed {
+                            Err(StoreError::Credentials("expired".into()))
+                        } else {
+                            Ok(())
+                        }
+                    }
+                },
+            )
+            .await;
+            assert_eq!((count.get(), outcome.is_ok()), (want, want > failures));
+        }
     }
 }

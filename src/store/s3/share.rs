@@ -9,7 +9,7 @@ use super::S3Store;
 use crate::store::{Access, Link, ObjectKey, StoreError, StoreResult};
 
 impl S3Store {
-    pub(super) fn presign(
+    pub(super) async fn presign(
         &self,
         key: &ObjectKey,
         lifetime: Duration,
@@ -17,7 +17,8 @@ impl S3Store {
         now: DateTime<Utc>,
     ) -> StoreResult<Link> {
         let settings = &self.settings;
-        let credentials = &settings.credentials;
+        let lease = settings.credentials.get().await?;
+        let credentials = &lease.keys;
         let (lifetime, expires_at) = end(lifetime, *credentials.expires_at(), now)?;
         let path = format!("/{}/{}", settings.bucket, self.full(key));
         let mut request = SignedRequest::new("GET", "s3", &settings.public_region, &path);
@@ -48,7 +49,7 @@ fn end(
         .ok()
         .filter(|lifetime| !lifetime.is_zero())
         .and_then(|lifetime| Some((lifetime.to_std().ok()?, start.checked_add_signed(lifetime)?)))
-        .ok_or_else(|| StoreError::Unavailable("the credentials have expired".into()))
+        .ok_or_else(|| StoreError::Credentials("they expire in this second".into()))
 }
 
 #[cfg(test)]

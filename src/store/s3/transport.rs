@@ -124,6 +124,29 @@ impl Transport {
         call.end(outcome(asked.as_ref().map(|document| document.status)));
         asked
     }
+
+    /// Sends a request to another service than S3, which needs no signature; reads at most so many
+    /// bytes of its answer.
+    pub(super) async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        most: u64,
+    ) -> Result<Document, HttpDispatchError> {
+        let progress = Arc::new(Progress::new());
+        let request = request.map(|bytes| {
+            let payload = (!bytes.is_empty()).then_some(SignedRequestPayload::Buffer(bytes));
+            OutBody::new(payload, None, Arc::clone(&progress))
+        });
+        let sent = tokio::select! {
+            sent = self.client().request(request) => sent,
+            () = progress.silence(self.timeout) => {
+                let text = format!("{TIMEOUT}no answer for {:?}", self.timeout);
+                return Err(HttpDispatchError::new(text));
+            }
+        };
+        let response = sent.map_err(|error| HttpDispatchError::new(chain(&error)))?;
+        read(response.map(|body| self.body(body, self.timeout, most))).await
+    }
 }
 
 /// An answer and all of its body.
@@ -238,6 +261,16 @@ fn texts(headers: &HeaderMap) -> http02::HeaderMap<String> {
 }
 
 impl Transport {
+    fn body(&self, body: Incoming, timeout: Duration, left: u64) -> InBody {
+        InBody {
+            body,
+            timeout,
+            left,
+            silence: Silence::new(timeout),
+            outage: Arc::clone(&self.outage),
+        }
+    }
+
     /// Sends a request. Its answer is as long as it likes where it is an `object`, and not over
     /// [`MAX_DOCUMENT_BYTES`] else.
     async fn send(
@@ -287,13 +320,7 @@ impl Transport {
                 } else {
                     MAX_DOCUMENT_BYTES
                 };
-                Ok(response.map(|body| InBody {
-                    body,
-                    timeout,
-                    left,
-                    silence: Silence::new(timeout),
-                    outage: Arc::clone(outage),
-                }))
+                Ok(response.map(|body| self.body(body, timeout, left)))
             }
             Err(_) if progress.source_failed() => Err(HttpDispatchError::new(format!(
                 "{SOURCE}the bytes to be sent did not come"

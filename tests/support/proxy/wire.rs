@@ -42,6 +42,13 @@ impl Head {
         Self::find(&self.bytes, name).is_some()
     }
 
+    /// The access key that a request is signed with; empty where it is not.
+    pub(super) fn access_key(&self) -> &str {
+        let signed = Self::find(&self.bytes, "authorization").unwrap_or_default();
+        let (_, rest) = signed.split_once("Credential=").unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
+    }
+
     fn find<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
