@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Access;
 use crate::config::Config;
 use crate::counters::Counters;
+use crate::metrics::http::Http;
 use crate::server::{Phase, Rate};
 use crate::store::{KeyRules, Store};
 use crate::upload::resume::Live;
@@ -37,8 +38,10 @@ pub struct Process {
     pub zip_memory: Arc<Semaphore>,
     /// What is known of the store.
     pub health: StoreHealth,
-    /// How often rare things have happened.
+    /// What the store and the engine count.
     pub counters: Arc<Counters>,
+    /// Numbers of the requests that were served.
+    pub http: Http,
     /// When the process started.
     pub started: Instant,
     ids: RequestIds,
@@ -59,6 +62,7 @@ impl Process {
             zip_memory: Arc::new(Semaphore::new(ZIP_MEMORY)),
             health: StoreHealth::default(),
             counters: Arc::default(),
+            http: Http::default(),
             started: Instant::now(),
             ids: RequestIds {
                 seed: u64::from_ne_bytes(seed),
@@ -97,12 +101,18 @@ impl StoreHealth {
         self.reachable.swap(reachable, Ordering::AcqRel) != reachable
     }
 
+    /// Whether the store answered when it was last asked.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.reachable.load(Ordering::Acquire)
+    }
+
     /// Whether to take traffic: the store has answered once; when `strict`, also lately.
     /// Losing the store later does not withdraw every replica at once, which would turn a short
     /// outage of the store into one of the page.
     #[must_use]
     pub fn is_ready(&self, strict: bool) -> bool {
-        self.proven.load(Ordering::Acquire) && (!strict || self.reachable.load(Ordering::Acquire))
+        self.proven.load(Ordering::Acquire) && (!strict || self.is_reachable())
     }
 }
 

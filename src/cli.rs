@@ -40,7 +40,7 @@ fn serve() -> ExitCode {
         Ok(config) => config,
         Err(faults) => return faulty(&faults),
     };
-    if let Err(error) = logging::start(&config.log_filter) {
+    if let Err(error) = logging::start(&config.log_filter, config.log_format) {
         return fail(1, &format!("cannot log: {error}"));
     }
     let code = run(config);

@@ -18,6 +18,7 @@ mod s3_wire {
     mod downloads;
     mod integrity;
     mod listings;
+    mod observed;
     mod parts;
     mod requests;
     mod retries;

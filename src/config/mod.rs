@@ -58,6 +58,8 @@ pub struct Config {
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Port of the listener for metrics, if there is one; 0 takes a free one.
+    pub metrics_port: Option<u16>,
     /// Path that every route sits under: empty, or with a leading and no trailing slash.
     pub base_path: String,
     /// Worker threads.
@@ -94,6 +96,18 @@ pub struct Config {
     pub auth: Auth,
     /// Which log lines are written, as env_logger reads it.
     pub log_filter: String,
+    /// How they are written.
+    pub log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object each.
+    Json,
 }
 
 /// How uploads are taken.
@@ -190,6 +204,7 @@ impl Config {
         let config = Self {
             host: env.parse("HOST"),
             port: env.parse("PORT"),
+            metrics_port: env.with("METRICS_PORT", parse_optional_port),
             base_path: env.with("BASE_PATH", parse_base_path),
             workers: env.within("WEB_CONCURRENCY", 1, 64),
             threads: env.within("THREADS", 1, 256),
@@ -215,6 +230,7 @@ impl Config {
             trusted_proxies,
             allowed_hosts: env.with("ALLOWED_HOSTS", Hosts::parse),
             log_filter: env.optional("RUST_LOG").unwrap_or_default(),
+            log_format: env.with("LOG_FORMAT", parse_log_format),
             store: read_store(&mut env),
         };
         if config.upload.part_bytes > (config.upload.buffer_bytes / 2) as u64 {
@@ -223,6 +239,9 @@ impl Config {
                 "UPLOAD_PART_BYTES",
                 "must not be over half of UPLOAD_BUFFER_BYTES",
             );
+        }
+        if config.port != 0 && config.metrics_port == Some(config.port) {
+            env.fault("METRICS_PORT", "must not be PORT");
         }
         let faults = env.finish();
         if faults.is_empty() {
@@ -288,6 +307,23 @@ fn read_store(env: &mut Reader<'_>) -> StoreConfig {
         }),
         storage_class: env.with("S3_STORAGE_CLASS", parse_storage_class),
     }))
+}
+
+fn parse_optional_port(text: &str) -> Result<Option<u16>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let port = text.trim().parse();
+    port.map(Some)
+        .map_err(|error| format!("is not valid: {error}"))
+}
+
+fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
+    }
 }
 
 fn parse_integrity(text: &str) -> Result<Integrity, String> {

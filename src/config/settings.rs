@@ -36,6 +36,11 @@ const fn secret(name: &'static str, help: &'static str) -> Setting {
 pub const SETTINGS: &[Setting] = &[
     setting("HOST", "0.0.0.0", "Address to listen on"),
     setting("PORT", "5000", "Port to listen on; 0 takes a free one"),
+    setting(
+        "METRICS_PORT",
+        "",
+        "Port for GET /metrics, on HOST; unset: none",
+    ),
     setting("BASE_PATH", "", "Path that every route sits under"),
     setting("WEB_CONCURRENCY", "2", "Worker threads"),
     setting("THREADS", "4", "Blocking threads of each worker"),
@@ -224,6 +229,7 @@ pub const SETTINGS: &[Setting] = &[
         "Not ready while the store is lost, also after the start",
     ),
     setting("RUST_LOG", "info", "Log level, by module if wanted"),
+    setting("LOG_FORMAT", "text", "Log lines as text or as json"),
 ];
 
 /// The default of a setting that is in the table.

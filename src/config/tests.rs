@@ -139,6 +139,40 @@ fn key_prefixes_keep_keys_portable() {
 }
 
 #[test]
+fn metrics_are_off_unless_they_have_a_port_of_their_own() {
+    let port = |value: &'static str| {
+        Config::from_lookup(&move |name| match name {
+            "METRICS_PORT" => Some(value.to_owned()),
+            _ => None,
+        })
+        .map(|config| config.metrics_port)
+    };
+    assert_eq!(port("").unwrap(), None);
+    assert_eq!(port("9464").unwrap(), Some(9464));
+    assert_eq!(port("0").unwrap(), Some(0));
+    for bad in ["5000", "70000", "-1", "none"] {
+        let faults = port(bad).unwrap_err().to_string();
+        assert!(faults.contains("METRICS_PORT "), "{faults}");
+    }
+}
+
+#[test]
+fn log_lines_are_text_or_json() {
+    let format = |value: &'static str| {
+        Config::from_lookup(&move |name| (name == "LOG_FORMAT").then(|| value.to_owned()))
+            .map(|config| config.log_format)
+    };
+    assert_eq!(format("").unwrap(), LogFormat::Text);
+    assert_eq!(format("json").unwrap(), LogFormat::Json);
+    assert!(
+        format("JSON")
+            .unwrap_err()
+            .to_string()
+            .contains("LOG_FORMAT must be text or json")
+    );
+}
+
+#[test]
 fn a_bucket_needs_no_keys_and_half_of_a_pair_is_a_fault() {
     let with_bucket = config(&[("BUCKET_NAME", "b"), ("AWS_REGION", "eu-west-1")]).unwrap();
     let StoreConfig::S3(s3) = &with_bucket.store else {

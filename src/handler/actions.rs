@@ -7,9 +7,10 @@ use hyper::header::{ETAG, HOST, HeaderValue, LOCATION};
 use hyper::{Request, Response, StatusCode};
 
 use super::download::hide_internal;
-use super::{conditions, files, json, object, share, to_the_end, versions};
+use super::{conditions, files, json, object, share, versions};
 use crate::access::Who;
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -18,11 +19,14 @@ use crate::store::{ObjectKey, ObjectMeta, StoreError, VersionId};
 const ACTIONS: [&str; 4] = ["copy_to", "move_to", "restore", "share"];
 
 /// Does the one thing that the query asks for.
+///
+/// What has begun is brought to its end, also when the client goes: what is between us may be less
+/// patient than a large copy takes. Only the end of the process ends it.
 pub(super) async fn post<B>(
     app: Arc<App>,
     key: String,
-    query: &Query,
-    request: &Request<B>,
+    query: Query,
+    request: Request<B>,
     who: Who,
 ) -> Result<Response<Body>, Error> {
     let mut asked = ACTIONS.into_iter().filter(|action| query.has(action));
@@ -36,20 +40,14 @@ pub(super) async fn post<B>(
     let key = app.keys.readable(&key).map_err(hide_internal)?;
     let value = query.value(action)?.unwrap_or_default().to_owned();
     if action == "share" {
-        return share::create(&app, &key, query, request.headers().get(HOST), &who).await;
+        return share::create(&app, &key, &query, request.headers().get(HOST), &who).await;
     }
     let condition = who.condition(conditions::of_write(request.headers())?)?;
-    // What has begun is brought to its end, also when the client goes: what is between us may be
-    // less patient than a large copy takes. Only the end of the process ends it.
     let stop = app.process.phase.cut().child_token();
-    let owned = Arc::clone(&app);
     if action == "restore" {
-        return to_the_end(&app, |_| async move {
-            versions::restore(&owned, &key, VersionId(value), &condition, &stop).await
-        })
-        .await;
+        return versions::restore(&app, &key, VersionId(value), &condition, &stop).await;
     }
-    let version = files::version_of(query)?;
+    let version = files::version_of(&query)?;
     let is_move = action == "move_to";
     if is_move && version.is_some() {
         return Err(Error::invalid(
@@ -65,18 +63,13 @@ pub(super) async fn post<B>(
             "The target is the object itself. An older version comes back by ?restore=.",
         ));
     }
-    to_the_end(&app, |_| async move {
-        let source = owned.store.head(&key, version.as_ref()).await?;
-        let copy = owned
-            .engine
-            .copy(&key, &source, &to, &condition, &stop)
-            .await?;
-        if is_move {
-            remove(&owned, &key, &source).await?;
-        }
-        Ok(created(&owned, &to, &copy))
-    })
-    .await
+    let source = app.store.head(&key, version.as_ref()).await?;
+    let engine = &app.engine;
+    let copy = engine.copy(&key, &source, &to, &condition, &stop).await?;
+    if is_move {
+        remove(&app, &key, &source).await?;
+    }
+    Ok(created(&app, &to, &copy))
 }
 
 /// Deletes what was copied, unless there is something else by now: that has not been copied.
@@ -106,6 +99,7 @@ fn created(app: &App, key: &ObjectKey, copy: &ObjectMeta) -> Response<Body> {
 
 /// An object that has come to be.
 pub(super) fn described(status: StatusCode, meta: &ObjectMeta) -> Response<Body> {
+    audit::stored(meta);
     let mut response = json(status, &object::to_json(meta));
     if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", meta.etag)) {
         response.headers_mut().insert(ETAG, etag);

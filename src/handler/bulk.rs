@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::json;
 use crate::access::Who;
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -96,12 +97,17 @@ async fn delete_one(app: &App, who: &Who, key: String) -> Outcome {
         Err(error) => Err(error.into()),
     };
     let (status, code) = match deleted {
-        Ok(()) => (StatusCode::NO_CONTENT.as_u16(), None),
+        Ok(()) => {
+            let status = StatusCode::NO_CONTENT.as_u16();
+            audit::one(None, &key, Ok((status, None)));
+            (status, None)
+        }
         Err(error) => {
             if error.is_ours() {
                 log::warn!("one of many deletes failed: {error}");
             }
             let (status, code) = error.outcome();
+            audit::one(None, &key, Err((status, code)));
             (status, Some(code))
         }
     };

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{conditions, headers, json, object, pages};
 use crate::access::{Way, Who};
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -146,7 +147,8 @@ pub(super) async fn put(
         Some(length) => Length::Exactly(length),
         None => Length::AtMost(None),
     };
-    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
+    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
+        .counting(&app.process.counters);
     let source = Expected::parse(&parts.headers)?.verify(Box::pin(source));
     let upload = Upload {
         key: &key,
@@ -156,6 +158,7 @@ pub(super) async fn put(
         stop: &stop,
     };
     let stored = app.engine.store(&upload, source).await?;
+    audit::stored(&stored.meta);
     let status = if stored.created {
         StatusCode::CREATED
     } else {
@@ -182,20 +185,20 @@ pub(super) fn version_of(query: &Query) -> Result<Option<VersionId>, Error> {
 }
 
 /// Deletes an object, or the version named by `?version_id=`.
-pub(super) async fn delete(
-    app: &App,
-    key: &str,
-    query: &Query,
-    headers: &HeaderMap,
-    who: &Who,
+pub(super) async fn delete<B>(
+    app: Arc<App>,
+    key: String,
+    query: Query,
+    request: Request<B>,
+    who: Who,
 ) -> Result<Response<Body>, Error> {
-    who.reach(key)?;
-    conditions::none_for_delete(headers)?;
+    who.reach(&key)?;
+    conditions::none_for_delete(request.headers())?;
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
-    match app.keys.readable(key) {
+    match app.keys.readable(&key) {
         Ok(key) => {
-            let version = version_of(query)?;
+            let version = version_of(&query)?;
             app.store.delete(&key, version.as_ref()).await?;
             Ok(response)
         }

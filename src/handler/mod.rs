@@ -34,7 +34,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::Who;
 use crate::app::App;
+use crate::audit::{self, Change};
 use crate::body::Body;
+use crate::context;
 use crate::error::Error;
 use crate::route::{self, Query, Route};
 
@@ -74,35 +76,37 @@ pub async fn handle(
     received: Arc<AtomicU64>,
     who: Who,
 ) -> Result<Response<Body>, Error> {
+    let change = Change::of(route, &method, request.uri());
     match route {
         // Answered already.
         Route::Asset(_) | Route::Base | Route::Health | Route::Ready => Err(Error::NotFound),
         Route::Upload => {
             let form = |stop| upload::form(Arc::clone(&app), request, received, stop, who);
-            to_the_end(&app, form).await
+            to_the_end(&app, change, form).await
         }
         Route::Uploads => {
             let create = |stop| resumable::create(Arc::clone(&app), request, received, stop, who);
-            to_the_end(&app, create).await
+            to_the_end(&app, change, create).await
         }
         Route::Resumable(id) => match method {
             Method::HEAD => Box::pin(resumable::status(&app, id, request.headers(), &who)).await,
             method => {
                 let id = id.to_owned();
                 let own = Arc::clone(&app);
-                let change =
-                    |stop| resumable::change(own, id, method, request, received, stop, who);
-                to_the_end(&app, change).await
+                let add = |stop| resumable::change(own, id, method, request, received, stop, who);
+                to_the_end(&app, change, add).await
             }
         },
         Route::Files => {
             let query = Query::parse(request.uri().query())?;
             match (query.value("key")?.map(str::to_owned), &method) {
                 (Some(key), &Method::POST) => {
-                    Box::pin(actions::post(app, key, &query, &request, who)).await
+                    let post = |_| actions::post(Arc::clone(&app), key, query, request, who);
+                    to_the_end(&app, change, post).await
                 }
                 (Some(key), &Method::DELETE) => {
-                    Box::pin(files::delete(&app, &key, &query, request.headers(), &who)).await
+                    let delete = |_| files::delete(Arc::clone(&app), key, query, request, who);
+                    to_the_end(&app, change, delete).await
                 }
                 (Some(key), _) => {
                     Box::pin(read(&app, &key, &query, request.headers(), &method, &who)).await
@@ -110,7 +114,7 @@ pub async fn handle(
                 (None, &Method::POST) => {
                     let delete =
                         |stop| bulk::delete(Arc::clone(&app), query, request, received, stop, who);
-                    to_the_end(&app, delete).await
+                    to_the_end(&app, change, delete).await
                 }
                 // Only an object can be deleted, and none is named.
                 (None, &Method::DELETE) => {
@@ -127,11 +131,15 @@ pub async fn handle(
                 Method::PUT => {
                     let put =
                         |stop| files::put(Arc::clone(&app), key, request, received, stop, who);
-                    to_the_end(&app, put).await
+                    to_the_end(&app, change, put).await
                 }
-                Method::POST => Box::pin(actions::post(app, key, &query, &request, who)).await,
+                Method::POST => {
+                    let post = |_| actions::post(Arc::clone(&app), key, query, request, who);
+                    to_the_end(&app, change, post).await
+                }
                 Method::DELETE => {
-                    Box::pin(files::delete(&app, &key, &query, request.headers(), &who)).await
+                    let delete = |_| files::delete(Arc::clone(&app), key, query, request, who);
+                    to_the_end(&app, change, delete).await
                 }
                 _ => Box::pin(read(&app, &key, &query, request.headers(), &method, &who)).await,
             }
@@ -159,11 +167,12 @@ async fn read(
     download::get(app, key, query, headers, method).await
 }
 
-/// Runs an upload as a task of the worker's: when the client goes, hyper drops whoever waits for
-/// the answer, and the upload must still be given up in order. It is told so by its token, as it
-/// is when the process is cut.
+/// Makes a change as a task of the worker's: when the client goes, hyper drops whoever waits for
+/// the answer, and an upload must still be given up in order, and a change have its line in the
+/// audit. It is told so by its token, as it is when the process is cut.
 async fn to_the_end<F>(
     app: &App,
+    change: Option<Change>,
     work: impl FnOnce(CancellationToken) -> F,
 ) -> Result<Response<Body>, Error>
 where
@@ -171,11 +180,16 @@ where
 {
     // Those whose client has gone and that still clean up count as well.
     if app.tasks.len() >= app.process.config.max_connections {
-        return Err(Error::BudgetSpent);
+        return audit::watch(change, async { Err(Error::BudgetSpent) }).await;
     }
     let stop = app.process.phase.cut().child_token();
     let guard = stop.clone().drop_guard();
-    let outcome = app.tasks.spawn(work(stop)).await;
+    let work = audit::watch(change, work(stop));
+    // What is told with the request goes along to the task.
+    let outcome = match context::current() {
+        Some(context) => app.tasks.spawn(context::within(context, work)).await,
+        None => app.tasks.spawn(work).await,
+    };
     guard.disarm();
     match outcome {
         Ok(outcome) => outcome,

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{headers, json, object, pages};
 use crate::access::Who;
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -46,7 +47,8 @@ pub(super) async fn form(
         who.leads(folder)?;
     }
     let length = body.size_hint().exact();
-    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
+    let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
+        .counting(&app.process.counters);
     let progress = Progress::default();
     let form = parser(&progress, boundary, source);
     let target = Target {
@@ -192,8 +194,13 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
         length: Length::AtMost(target.length),
         stop: &target.stop,
     };
-    let stored = app.engine.store(&upload, source).await?;
-    Ok(Some(stored.meta))
+    let stored = app.engine.store(&upload, source).await;
+    let outcome = match &stored {
+        Ok(stored) => Ok((StatusCode::CREATED.as_u16(), Some(&stored.meta))),
+        Err(error) => Err(error.outcome()),
+    };
+    audit::one(None, key.as_str(), outcome);
+    Ok(Some(stored?.meta))
 }
 
 /// Counts a form's bytes since anything last came of them.

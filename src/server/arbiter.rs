@@ -18,6 +18,7 @@ use super::slots::Slots;
 use super::worker::{Handover, Run, Worker};
 use crate::address::holder;
 use crate::app::Process;
+use crate::counters::Count;
 
 /// After a failed accept (EMFILE and the like): trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -148,6 +149,7 @@ impl Arbiter {
 
     fn bury(&mut self, number: usize) {
         log::error!("worker {number} died and is replaced");
+        self.process.counters.count(Count::WorkerRestarts);
         if let Some(dead) = self.workers.get_mut(number).and_then(Option::take) {
             dead.stop();
         }

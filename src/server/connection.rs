@@ -34,6 +34,22 @@ fn buffer_bytes(count: usize) -> usize {
     (BUFFERS_BYTES / count.max(1)).clamp(MIN_BUFFER_BYTES, MAX_BUFFER_BYTES)
 }
 
+/// Counts a connection while it is open.
+struct Counted<'a>(&'a App);
+
+impl<'a> Counted<'a> {
+    fn new(app: &'a App) -> Self {
+        app.process.http.connections.begin();
+        Self(app)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.process.http.connections.end();
+    }
+}
+
 /// Serves the connection, the `count`th of its worker, until it ends, its turn to go comes, or the
 /// process is drained.
 pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: usize) {
@@ -50,6 +66,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
             return;
         }
     };
+    let _open = Counted::new(&app);
     let timeout = app.process.config.timeout;
     let io = ClientIo::new(stream, timeout, Arc::clone(slot.in_service()));
     let in_service = Arc::clone(slot.in_service());

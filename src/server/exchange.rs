@@ -1,45 +1,39 @@
 //! One request and its answer: the request's id, the checks that every route needs, a panic
-//! caught, the answer's common headers, and the log line. What routes do is in `handler`.
+//! caught, and the answer's common headers. What routes do is in `handler`, and what is logged of
+//! it in `access_log`.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
-use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use hyper::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use log::Level;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use super::access_log::{CLIENT_CLOSED, Log, Tracked};
 use super::io::InService;
 use super::{admission, forwarded, security};
-use crate::access::Who;
 use crate::app::App;
-use crate::body::{Body, BoxError};
+use crate::audit::Change;
+use crate::body::Body;
+use crate::context;
 use crate::error::Error;
 use crate::handler;
 use crate::handler::cors::Cors;
 use crate::handler::cross_site;
 use crate::handler::resumable::{self, Marks};
 use crate::route::{self, Route};
+use crate::trace::Trace;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id that is taken over from the client, in characters.
 const MAX_REQUEST_ID: usize = 128;
-
-/// Logged when the client left before there was an answer; nginx made the number known.
-const CLIENT_CLOSED: StatusCode = match StatusCode::from_u16(499) {
-    Ok(status) => status,
-    Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
-};
 
 /// Serves one request. Never fails: every failure is an answer.
 pub(super) async fn serve(
@@ -49,6 +43,7 @@ pub(super) async fn serve(
     mut request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     in_service.begin();
+    app.process.http.requests_open.begin();
     let received = Arc::new(AtomicU64::new(0));
     let proxies = &app.process.config.trusted_proxies;
     let (who, trusted) = forwarded::resolve(proxies, peer, request.headers_mut());
@@ -64,6 +59,8 @@ pub(super) async fn serve(
         started: Instant::now(),
         complete: false,
         in_service,
+        trace: Trace::of(request.headers()),
+        process: Arc::clone(&app.process),
     };
     let method = request.method().clone();
     let promised = request.body().size_hint().exact();
@@ -87,13 +84,17 @@ pub(super) async fn serve(
             });
             match (cors.preflight(&request), checked) {
                 (Some(answer), _) => Ok(answer),
-                (None, Err(error)) => Err(error),
+                (None, Err(error)) => {
+                    refused(route, &method, &request, &log, &error);
+                    Err(error)
+                }
                 (None, Ok(meant)) => {
                     let query = request.uri().query();
                     let who = &mut log.who;
                     if let Err(error) =
                         admission::admit(&app, route, &meant, query, headers, who, trusted).await
                     {
+                        refused(route, &meant, &request, &log, &error);
                         Err(error)
                     } else if let Some(answer) = at_once(&app, route, &meant, headers) {
                         answer
@@ -102,7 +103,8 @@ pub(super) async fn serve(
                         let app = Arc::clone(&app);
                         let work = handler::handle(app, route, meant, request, received, who);
                         // Apart, because hyper moves this whole future with each request.
-                        AssertUnwindSafe(Box::pin(work))
+                        let work = Box::pin(context::within(log.context(), work));
+                        AssertUnwindSafe(work)
                             .catch_unwind()
                             .await
                             .unwrap_or(Err(Error::Panicked))
@@ -141,6 +143,13 @@ pub(super) async fn serve(
     log.status = response.status();
     log.complete = response.body().is_end_stream();
     Ok(response.map(|body| Tracked { body, log }))
+}
+
+/// The line of a change that no handler has seen.
+fn refused<B>(route: Route<'_>, method: &Method, request: &Request<B>, log: &Log, error: &Error) {
+    if let Some(change) = Change::of(route, method, request.uri()) {
+        change.refused(&log.context(), error);
+    }
 }
 
 fn at_once(
@@ -214,92 +223,4 @@ fn drop_body(response: &mut Response<Body>) {
             .or_insert(length.into());
     }
     *response.body_mut() = Body::Empty;
-}
-
-/// ` user=`, of one who has signed in; the name has no space or control character there.
-struct User<'a>(&'a Who);
-
-impl std::fmt::Display for User<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0.user() {
-            Some(name) => write!(f, " user={}", utf8_percent_encode(name, NOT_IN_LOG)),
-            None => Ok(()),
-        }
-    }
-}
-
-const NOT_IN_LOG: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'"').add(b'=');
-
-/// What the log line says of a request.
-struct Log {
-    id: String,
-    who: Who,
-    method: Method,
-    route: &'static str,
-    level: Level,
-    status: StatusCode,
-    received: Arc<AtomicU64>,
-    sent: u64,
-    started: Instant,
-    complete: bool,
-    in_service: Arc<InService>,
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.in_service.end();
-        let cut = if self.complete { "" } else { " cut=true" };
-        log::log!(
-            target: "access",
-            self.level,
-            "id={} from={}{} method={} route={} status={} in={} out={} ms={:.1}{cut}",
-            self.id,
-            self.who.from,
-            User(&self.who),
-            self.method,
-            self.route,
-            self.status.as_u16(),
-            self.received.load(Ordering::Relaxed),
-            self.sent,
-            self.started.elapsed().as_secs_f64() * 1000.0,
-        );
-    }
-}
-
-/// A response body that writes the request's log line when it is done with.
-pub(super) struct Tracked {
-    body: Body,
-    log: Log,
-}
-
-impl HttpBody for Tracked {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.log.complete = self.body.is_end_stream();
-            }
-            Poll::Ready(Some(Err(error))) => {
-                log::warn!("request id={} broke off: {error}", self.log.id);
-            }
-            Poll::Ready(None) => self.log.complete = true,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -1,6 +1,7 @@
 //! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
 //! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
 
+mod access_log;
 mod admission;
 mod arbiter;
 mod connection;
@@ -9,6 +10,7 @@ mod forwarded;
 mod fragment;
 mod io;
 mod limits;
+mod metrics;
 mod phase;
 mod rate;
 mod refusals;
@@ -35,6 +37,7 @@ pub struct Server {
     process: Arc<Process>,
     backend: Backend,
     listener: TcpListener,
+    metrics: Option<TcpListener>,
 }
 
 /// Connections that wait to be accepted.
@@ -48,10 +51,12 @@ impl Server {
         // std's queue holds 128: of 1,000 clients that come at once the others would try again
         // after a second, or three. The system cuts this to its own limit (`somaxconn`).
         rustix::net::listen(&listener, BACKLOG)?;
+        let metrics = metrics::bind(&process.config)?;
         Ok(Self {
             process: Arc::new(process),
             backend,
             listener,
+            metrics,
         })
     }
 
@@ -66,6 +71,7 @@ impl Server {
             process,
             backend,
             listener,
+            metrics,
         } = self;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -99,6 +105,9 @@ impl Server {
                 per_address: per_address.unwrap_or(max_connections.div_ceil(2)),
             };
             let arbiter = Arbiter::start(Arc::clone(&process), listener, caps, run)?;
+            if let Some(metrics) = &metrics {
+                log::info!("metrics at http://{}/metrics", metrics.local_addr()?);
+            }
             log::info!(
                 "listening on http://{address}{}/ ({backend}, {} workers x {threads} threads, at most {max_connections} connections)",
                 process.config.base_path,
@@ -106,6 +115,7 @@ impl Server {
             );
             tokio::select! {
                 () = arbiter.run(signals) => {}
+                never = metrics::serve(metrics, &process) => match never {},
                 never = backend.keep() => match never {},
                 never = access::watch(Arc::clone(&process)) => match never {},
                 never = watch::store(&process, backend.open()) => match never {},

@@ -1,14 +1,16 @@
 //! The byte budget of the process: what may wait in memory to become parts.
 //! Blocks carry their share of it and give it back when the last reader drops them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use memmap2::MmapMut;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::Error;
+use crate::metrics::histogram::micros;
 
 /// Bytes in a block. Our own blocks and not the server's read buffers, because one small slice
 /// of such a buffer keeps all of it alive.
@@ -27,6 +29,18 @@ pub struct Budget {
     parts: Arc<Semaphore>,
     half: usize,
     spares: Arc<Spares>,
+    waits: Arc<Waits>,
+}
+
+/// Of the uploads that had to wait for room.
+#[derive(Debug, Default)]
+pub struct Waits {
+    /// Those that got it.
+    pub granted: AtomicU64,
+    /// Those that did not.
+    pub refused: AtomicU64,
+    /// How long they waited in all, in microseconds.
+    pub micros: AtomicU64,
 }
 
 impl Budget {
@@ -42,6 +56,7 @@ impl Budget {
                 most: half / BLOCK_BYTES,
                 blocks: Mutex::default(),
             }),
+            waits: Arc::default(),
         }
     }
 
@@ -70,11 +85,22 @@ impl Budget {
         {
             return Ok(self.reservation(permit));
         }
+        if let Ok(permit) = Arc::clone(&self.parts).try_acquire_many_owned(bytes) {
+            return Ok(self.reservation(permit));
+        }
+        let begun = Instant::now();
         let wait = Arc::clone(&self.parts).acquire_many_owned(bytes);
-        match tokio::time::timeout(WAIT, wait).await {
-            Ok(Ok(permit)) => Ok(self.reservation(permit)),
-            // The semaphore is never closed; without one there is no room either way.
-            Ok(Err(_)) | Err(_) => Err(Error::BudgetSpent),
+        let waited = tokio::time::timeout(WAIT, wait).await;
+        let waits = &self.waits;
+        let micros = micros(begun.elapsed());
+        waits.micros.fetch_add(micros, Ordering::Relaxed);
+        // The semaphore is never closed; without one there is no room either way.
+        if let Ok(Ok(permit)) = waited {
+            waits.granted.fetch_add(1, Ordering::Relaxed);
+            Ok(self.reservation(permit))
+        } else {
+            waits.refused.fetch_add(1, Ordering::Relaxed);
+            Err(Error::BudgetSpent)
         }
     }
 
@@ -97,6 +123,12 @@ impl Budget {
     #[must_use]
     pub fn largest_part(&self) -> u64 {
         self.half as u64
+    }
+
+    /// How often, and how long, uploads have waited for room.
+    #[must_use]
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// Bytes taken now.

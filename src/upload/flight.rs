@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 
+use crate::counters::{Count, Counters};
 use crate::error::Error;
 use crate::store::{Multipart, Part, Payload, Store, StoreResult};
 
@@ -23,11 +24,17 @@ pub(super) struct Flight {
     /// The numbers of the parts in `sending`.
     numbers: BTreeSet<u32>,
     pub(super) done: Vec<Part>,
+    counters: Arc<Counters>,
 }
 
 impl Flight {
     /// At most `most` parts on their way at once.
-    pub(super) fn new(store: Arc<dyn Store>, multipart: Multipart, most: usize) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        multipart: Multipart,
+        most: usize,
+        counters: Arc<Counters>,
+    ) -> Self {
         Self {
             store,
             multipart,
@@ -36,6 +43,7 @@ impl Flight {
             sending: FuturesUnordered::new(),
             numbers: BTreeSet::new(),
             done: Vec::new(),
+            counters,
         }
     }
 
@@ -110,7 +118,9 @@ impl Flight {
         Ok(())
     }
 
-    fn note(&mut self, part: Part) {
+    /// A part that the store has confirmed.
+    pub(super) fn note(&mut self, part: Part) {
+        self.counters.count(Count::Parts);
         self.numbers.remove(&part.number);
         self.done.push(part);
     }
@@ -148,7 +158,8 @@ mod tests {
             part_size: 1,
             crc64: false,
         };
-        Flight::new(FsStore::open(dir.path()).unwrap(), multipart, 2)
+        let store = FsStore::open(dir.path()).unwrap();
+        Flight::new(store, multipart, 2, Arc::default())
     }
 
     /// The highest number that goes out while part 1 never comes back.

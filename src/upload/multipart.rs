@@ -56,7 +56,12 @@ impl Engine {
         match Plain::create(Arc::clone(&self.store), &multipart, self.config.expiry).await {
             Ok(state) => {
                 let store = Arc::clone(&self.store);
-                let flight = Flight::new(store, multipart, self.config.concurrency);
+                let flight = Flight::new(
+                    store,
+                    multipart,
+                    self.config.concurrency,
+                    Arc::clone(&self.counters),
+                );
                 Ok((flight, state))
             }
             Err(error) => {
@@ -177,7 +182,7 @@ impl Engine {
                         store.upload_part(&multipart, number, payload).await
                     });
                     let part = flight.during(work).await?;
-                    flight.done.push(part);
+                    flight.note(part);
                 }
             }
             left -= size;

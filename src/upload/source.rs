@@ -14,6 +14,7 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
+use crate::counters::{Count, Counters};
 use crate::error::Error;
 
 /// An upload's bytes, in order. An error ends it.
@@ -36,6 +37,7 @@ pub struct RequestBody {
     body: Incoming,
     timeout: Duration,
     received: Arc<AtomicU64>,
+    counters: Option<Arc<Counters>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
     timer: Pin<Box<Sleep>>,
     waiting_since: Option<Instant>,
@@ -56,6 +58,7 @@ impl RequestBody {
             body,
             timeout,
             received,
+            counters: None,
             stop: Box::pin(stop.cancelled_owned()),
             timer: Box::pin(sleep_until(Instant::now() + timeout)),
             waiting_since: None,
@@ -64,10 +67,20 @@ impl RequestBody {
         }
     }
 
+    /// Counts them as an upload's as well.
+    #[must_use]
+    pub fn counting(mut self, counters: &Arc<Counters>) -> Self {
+        self.counters = Some(Arc::clone(counters));
+        self
+    }
+
     /// Counts bytes that came. Only time spent waiting counts: while the store is slow it is us
     /// who keep the client back.
     fn arrived(&mut self, count: u64) -> Result<(), Error> {
         self.received.fetch_add(count, Ordering::Relaxed);
+        if let Some(counters) = &self.counters {
+            counters.add(Count::Received, count);
+        }
         self.window_bytes += count;
         if let Some(since) = self.waiting_since.take() {
             self.waited += since.elapsed().min(LONGEST_WAIT);

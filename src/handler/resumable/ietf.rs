@@ -14,6 +14,7 @@ use super::{
 };
 use crate::access::Who;
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -44,6 +45,7 @@ pub(super) async fn create(
     let complete = complete(fields)?;
     let named = length(fields)?;
     let key = key(app, parts)?;
+    audit::key(key.as_str());
     who.reach(key.as_str())?;
     let attributes = headers::attributes(fields, &key)?;
     if complete {
@@ -116,6 +118,7 @@ async fn whole(
         Err(Error::BodyBroken(_)) if named.is_some() => return Err(Error::InconsistentLength),
         outcome => outcome?,
     };
+    audit::stored(&stored.meta);
     let status = if stored.created {
         StatusCode::CREATED
     } else {

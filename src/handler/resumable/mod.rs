@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::conditions;
 use crate::access::{Right, Who};
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::{Error, Limit};
 use crate::route::Route;
@@ -153,6 +154,7 @@ pub(super) async fn change(
     let tus = is_tus(&parts.headers)?;
     check_digest(&parts.headers)?;
     let id = UploadId::decode(&id, &app.keys).ok_or(Error::NotFound)?;
+    audit::key(id.key.as_str());
     who.reach(id.key.as_str())?;
     if method == Method::DELETE {
         app.process.live.interrupt(id.hash()).await;
@@ -203,7 +205,8 @@ struct Arrival {
 impl Arrival {
     fn new(app: &App, body: Incoming, received: Arc<AtomicU64>, stop: CancellationToken) -> Self {
         let length = body.size_hint().exact();
-        let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone());
+        let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
+            .counting(&app.process.counters);
         Self {
             source: Box::pin(source),
             length,
@@ -238,7 +241,11 @@ async fn add(
         finish,
         stop,
     };
-    app.engine.append(open, piece).await
+    let progress = app.engine.append(open, piece).await?;
+    if let Progress::Stored(meta) = &progress {
+        audit::stored(meta);
+    }
+    Ok(progress)
 }
 
 /// The same at creation, whose answer is the first that a client hears of an upload: one that

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::access::Who;
 use crate::app::App;
+use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -45,6 +46,7 @@ pub(super) async fn create(
         check_type(fields, OFFSET_STREAM)?;
     }
     let new = describe(app, parts, length, if_absent)?;
+    audit::key(new.key.as_str());
     who.reach(new.key.as_str())?;
     let checksum = checksum(fields)?;
     if body
@@ -60,6 +62,7 @@ pub(super) async fn create(
     headers.insert(LOCATION, location(app, &id));
     let open = match found {
         Found::Done(meta) => {
+            audit::stored(&meta);
             describe_object(app, &id, &meta, headers);
             return Ok(response);
         }
@@ -98,6 +101,8 @@ pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Er
         // The client would take it for complete: then it must be.
         Found::Open(open) if open.has_all() => {
             let meta = app.engine.complete(*open).await.map_err(unknown)?;
+            let made = Ok((StatusCode::OK.as_u16(), Some(&meta)));
+            audit::one(Some("resumable_complete"), id.key.as_str(), made);
             Found::Done(Box::new(meta))
         }
         found => found,

@@ -16,7 +16,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tower_service::Service;
 
+use super::counted::Connected;
 use crate::body::BoxError;
+use crate::counters::Counters;
+use crate::metrics::calls::Calls;
 
 /// Name lookup, TCP and TLS together, to S3.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,10 +59,11 @@ pub(super) fn tls(ca_bundle: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
 pub(super) struct Connector {
     https: HttpsConnector<HttpConnector>,
     timeout: Duration,
+    counters: Arc<Counters>,
 }
 
 impl Connector {
-    pub(super) fn new(tls: &ClientConfig, timeout: Duration) -> Self {
+    pub(super) fn new(tls: &ClientConfig, timeout: Duration, counters: Arc<Counters>) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -69,12 +73,21 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .wrap_connector(http);
-        Self { https, timeout }
+        Self {
+            https,
+            timeout,
+            counters,
+        }
+    }
+
+    /// Where the calls that go over its connections are counted.
+    pub(super) fn calls(&self) -> &Calls {
+        &self.counters.calls
     }
 }
 
 impl Service<Uri> for Connector {
-    type Response = <HttpsConnector<HttpConnector> as Service<Uri>>::Response;
+    type Response = Connected<<HttpsConnector<HttpConnector> as Service<Uri>>::Response>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
 
@@ -85,11 +98,16 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = self.https.call(uri);
         let timeout = self.timeout;
+        let counters = Arc::clone(&self.counters);
         Box::pin(async move {
-            match tokio::time::timeout(timeout, connecting).await {
+            let connected = match tokio::time::timeout(timeout, connecting).await {
                 Ok(connected) => connected,
                 Err(_) => Err(format!("no connection within {timeout:?}").into()),
+            };
+            if connected.is_err() {
+                counters.calls.unconnected();
             }
+            connected.map(|io| Connected::new(io, counters))
         })
     }
 }

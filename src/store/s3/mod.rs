@@ -4,12 +4,14 @@
 
 mod connect;
 mod copy;
+mod counted;
 mod credentials;
 mod document;
 mod heal;
 mod integrity;
 mod listing;
 mod meaning;
+mod operation;
 mod outage;
 mod parts;
 mod request;
@@ -144,7 +146,8 @@ impl S3Store {
     /// Opens no connection yet.
     #[must_use]
     pub fn new(settings: Arc<S3Settings>) -> Self {
-        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT);
+        let counters = Arc::clone(&settings.counters);
+        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT, counters);
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::new(connector, settings.timeout, outage);
         Self::over(settings, transport)
@@ -176,7 +179,8 @@ impl S3Store {
     /// Lists one key, on a connection of its own, also while S3 is gone.
     async fn probe(&self) -> StoreResult<()> {
         let settings = &self.settings;
-        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT);
+        let counters = Arc::clone(&settings.counters);
+        let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT, counters);
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::probe(connector, settings.timeout, outage);
         let store = Self::over(Arc::clone(settings), transport);

@@ -20,10 +20,13 @@ use rusoto_core::{ByteStream, DispatchSignedRequest, HttpDispatchError};
 use tokio::time::{Instant, sleep};
 
 use super::connect::Connector;
-use super::document;
 use super::outage::Outage;
 use super::silence::Silence;
+use super::{document, operation};
+use crate::context;
+use crate::metrics::calls::Outcome;
 use crate::store::VersionId;
+use crate::trace::TRACEPARENT;
 
 /// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -115,8 +118,11 @@ impl Transport {
     /// Sends a signed request whose answer is a document. Whether that can be read is for whoever
     /// reads it to say.
     pub(super) async fn ask(&self, signed: SignedRequest) -> Result<Document, HttpDispatchError> {
-        let response = self.send(signed, false).await?;
-        read(response).await
+        let call = self.connector.calls().begin(operation::of(&signed));
+        let asked = async { read(self.send(signed, false).await?).await };
+        let asked = asked.await;
+        call.end(outcome(asked.as_ref().map(|document| document.status)));
+        asked
     }
 
     /// Sends a request to another service than S3, which needs no signature; reads at most so many
@@ -169,7 +175,37 @@ impl DispatchSignedRequest for Transport {
         request: SignedRequest,
         _never_given: Option<Duration>,
     ) -> DispatchSignedRequestFuture {
-        answer(self.clone(), request).boxed()
+        let transport = self.clone();
+        let answered = async move {
+            let connector = transport.connector.clone();
+            let call = connector.calls().begin(operation::of(&request));
+            let answered = answer(transport, request).await;
+            let status = answered.as_ref().map(|response| response.status.as_u16());
+            let status = status.map(|code| StatusCode::from_u16(code).unwrap_or_default());
+            call.end(outcome(status));
+            answered
+        };
+        answered.boxed()
+    }
+}
+
+/// What a call is counted as.
+fn outcome(status: Result<StatusCode, &HttpDispatchError>) -> Outcome {
+    match status {
+        Ok(status) if status.is_client_error() => Outcome::ClientError,
+        Ok(status) if status.is_server_error() => Outcome::ServerError,
+        Ok(_) => Outcome::Success,
+        Err(error) => {
+            let text = error.to_string();
+            [
+                (TIMEOUT, Outcome::Timeout),
+                (CONNECT, Outcome::Unreachable),
+                (SOURCE, Outcome::Source),
+            ]
+            .into_iter()
+            .find(|(prefix, _)| text.starts_with(prefix))
+            .map_or(Outcome::Broken, |(_, outcome)| outcome)
+        }
     }
 }
 
@@ -354,6 +390,10 @@ fn build(signed: &SignedRequest, body: OutBody) -> Result<Request<OutBody>, hype
         for value in values {
             request = request.header(name.as_str(), value.as_slice());
         }
+    }
+    // Not signed, as what is between us and S3 may change it.
+    if let Some(trace) = context::trace() {
+        request = request.header(TRACEPARENT, trace.as_str());
     }
     request.body(body)
 }

@@ -73,6 +73,7 @@ impl Engine {
             Arc::clone(&self.store),
             open.multipart.clone(),
             self.config.concurrency,
+            Arc::clone(&self.counters),
         )
         .close_together();
         let begun = open.parts.len() as u64;

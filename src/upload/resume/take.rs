@@ -132,7 +132,7 @@ impl Engine {
                 store.upload_part(&multipart, number, payload).await
             });
             let part = flight.during(work).await?;
-            flight.done.push(part);
+            flight.note(part);
         } else {
             let hash = open.hash;
             let tail = Tail {

@@ -41,7 +41,8 @@ impl Fetcher {
         // Whether S3 is there says nothing of a source.
         let outage = Arc::new(Outage::new());
         Self(Transport::probe(
-            Connector::new(tls, connect),
+            // Nor is it counted as a call to S3.
+            Connector::new(tls, connect, Arc::default()),
             silence,
             outage,
         ))

@@ -256,6 +256,7 @@ impl Credentials {
             Some(end) => log::info!("credentials from {step}, good until {end:?}"),
             None => log::info!("credentials from {step}"),
         }
+        let end = keys.expires_at().map(|end| end.timestamp());
         let lease = Arc::new(Lease::new(keys, number, now));
         *self
             .shared
@@ -263,6 +264,8 @@ impl Credentials {
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(lease);
         self.counters.count(Count::CredentialRefreshes);
+        let end = end.and_then(|end| u64::try_from(end).ok());
+        self.counters.credentials_expire(end);
         Ok(())
     }
 }
