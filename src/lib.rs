@@ -1,6 +1,8 @@
 //! An upload portal and HTTP API in front of Amazon S3.
 //! 64-bit targets only: sizes move between `usize` and `u64` freely.
 
+#![forbid(unsafe_code)]
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("cloud-portfolio is built for 64-bit targets");
 

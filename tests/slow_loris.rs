@@ -21,6 +21,8 @@ use support::{Client, Server, wait_for};
 const LORISES: usize = 2000;
 /// What each of them may cost beyond its descriptor: hyper's first buffer is 8 KiB, its state as much.
 const EACH: u64 = 24 << 10;
+/// What may be left of all of them.
+const LEFT: u64 = 4 << 20;
 /// A clean client waits no longer for its answer, on a machine however busy.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -116,6 +118,9 @@ fn attack(nofile: u64, cap: usize) {
     assert!(slowest < PROMPT, "{slowest:?}");
     wait_for("descriptors to come back", || {
         server.descriptors() <= descriptors + 4
+    });
+    wait_for("memory to come back", || {
+        server.resident_memory() < memory + LEFT
     });
     println!(
         "nofile {nofile}: {} bytes resident before, {} after",
