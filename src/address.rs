@@ -50,6 +50,12 @@ impl Networks {
         self.0.iter().any(|network| network.contains(address))
     }
 
+    /// Whether every address of a kind is in one of them.
+    #[must_use]
+    pub fn contain_everyone(&self) -> bool {
+        self.0.iter().any(|network| network.bits == 0)
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -80,6 +80,12 @@ pub(super) fn read(env: &mut Reader<'_>, proxies: &Networks, origins: &Origins) 
                     "is needed when AUTH is proxy: anyone could send the header",
                 );
             }
+            if proxies.contain_everyone() {
+                env.fault(
+                    "TRUSTED_PROXIES",
+                    "must not be everyone when AUTH is proxy: anyone could send the header",
+                );
+            }
             let header = header.map_or(Ok(PROXY_HEADER), |name| name.parse());
             let header = header.unwrap_or_else(|_| {
                 env.fault("AUTH_PROXY_HEADER", "must be the name of a header");
@@ -134,6 +140,10 @@ mod tests {
                 "AUTH_USERS_FILE cannot be read",
             ),
             (&[("AUTH", "proxy")], "TRUSTED_PROXIES is needed"),
+            (
+                &[("AUTH", "proxy"), ("TRUSTED_PROXIES", "10.0.0.0/8,::/0")],
+                "TRUSTED_PROXIES must not",
+            ),
             (
                 &[("AUTH", "proxy"), proxies, ("AUTH_PROXY_HEADER", "a b")],
                 "AUTH_PROXY_HEADER must",

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
+use super::Secret;
 use super::reader::Reader;
-use super::{Secret, aws_endpoint, parse_endpoint};
+use super::s3::{aws_endpoint, parse_endpoint};
 
 /// A secret, or the file that holds it and may be written anew at any time.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ mod credentials;
 mod hosts;
 mod origins;
 mod reader;
+mod s3;
 mod settings;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use credentials::{Container, CredentialSources, Held, Keys, Profile, WebIden
 pub use hosts::Hosts;
 pub use origins::Origins;
 use reader::Reader;
+use s3::read_store;
 pub use settings::{SETTINGS, Setting};
 
 use crate::address::Networks;
@@ -229,7 +231,7 @@ impl Config {
             allowed_origins,
             trusted_proxies,
             allowed_hosts: env.with("ALLOWED_HOSTS", Hosts::parse),
-            log_filter: env.optional("RUST_LOG").unwrap_or_default(),
+            log_filter: env.with("RUST_LOG", parse_log_filter),
             log_format: env.with("LOG_FORMAT", parse_log_format),
             store: read_store(&mut env),
         };
@@ -276,46 +278,14 @@ pub(crate) fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     text
 }
 
-fn read_store(env: &mut Reader<'_>) -> StoreConfig {
-    let data_dir = env.optional("DATA_DIR").unwrap_or_default();
-    let Some(bucket) = env.optional("BUCKET_NAME") else {
-        return StoreConfig::Local {
-            data_dir: PathBuf::from(data_dir),
-        };
-    };
-    let region = env
-        .optional("AWS_REGION")
-        .or_else(|| env.optional("AWS_DEFAULT_REGION"))
-        .unwrap_or_else(|| "us-east-1".to_owned());
-    let endpoint = match env.first(&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]) {
-        Some((name, text)) => parse_endpoint(&text).unwrap_or_else(|fault| {
-            env.fault(name, &fault);
-            String::new()
-        }),
-        None => aws_endpoint("s3", &region),
-    };
-    StoreConfig::S3(Box::new(S3Config {
-        bucket,
-        credentials: credentials::read(env, &region),
-        region,
-        endpoint,
-        public_endpoint: env.with("S3_PUBLIC_ENDPOINT", parse_public_endpoint),
-        ca_bundle: env.optional("AWS_CA_BUNDLE").map(PathBuf::from),
-        integrity: env.with("S3_INTEGRITY", parse_integrity),
-        sse: env.with("S3_SSE", |text| {
-            one_of(text, &["AES256", "aws:kms", "aws:kms:dsse"])
-        }),
-        storage_class: env.with("S3_STORAGE_CLASS", parse_storage_class),
-    }))
-}
-
 fn parse_optional_port(text: &str) -> Result<Option<u16>, String> {
     if text.is_empty() {
         return Ok(None);
     }
-    let port = text.trim().parse();
-    port.map(Some)
-        .map_err(|error| format!("is not valid: {error}"))
+    match text.trim().parse() {
+        Ok(port) => Ok(Some(port)),
+        Err(_) => Err("must be a port, 0 to 65535".to_owned()),
+    }
 }
 
 fn parse_log_format(text: &str) -> Result<LogFormat, String> {
@@ -326,74 +296,17 @@ fn parse_log_format(text: &str) -> Result<LogFormat, String> {
     }
 }
 
-fn parse_integrity(text: &str) -> Result<Integrity, String> {
-    match text {
-        "auto" => Ok(Integrity::Auto),
-        "crc64nvme" => Ok(Integrity::Crc64Nvme),
-        "sha256" => Ok(Integrity::Sha256),
-        "md5" => Ok(Integrity::Md5),
-        _ => Err("must be auto, crc64nvme, sha256 or md5".to_owned()),
-    }
-}
-
-fn one_of(text: &str, allowed: &[&str]) -> Result<Option<String>, String> {
-    if text.is_empty() {
-        Ok(None)
-    } else if allowed.contains(&text) {
-        Ok(Some(text.to_owned()))
-    } else {
-        Err(format!("must be one of {}", allowed.join(", ")))
-    }
-}
-
-/// Any name that S3 may come to know: upper case, digits, underscores.
-fn parse_storage_class(text: &str) -> Result<Option<String>, String> {
-    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    if text.chars().all(plain) {
-        Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
-    } else {
-        Err("must be a storage class as S3 names it, like STANDARD_IA".to_owned())
-    }
-}
-
-/// The public endpoint of a service in a region; China's partition has a domain of its own.
-fn aws_endpoint(service: &str, region: &str) -> String {
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    format!("https://{service}.{region}.{domain}")
-}
-
-fn parse_endpoint(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    let uri: hyper::Uri = text.parse().map_err(|e| format!("is no URL: {e}"))?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
-        _ => return Err("must begin with http:// or https:// and name a host".to_owned()),
-    }
-    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err("must not carry a user or password".to_owned());
-    }
-    if uri.query().is_some() {
-        return Err("must not have a query".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-/// Browsers leave the scheme's own port out of the Host header, which is signed.
-fn parse_public_endpoint(text: &str) -> Result<Option<String>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let mut endpoint = parse_endpoint(text)?;
-    for (scheme, port) in [("http://", ":80"), ("https://", ":443")] {
-        if endpoint.starts_with(scheme) && endpoint.ends_with(port) {
-            endpoint.truncate(endpoint.len() - port.len());
+/// env_logger takes a word that it does not know for a module, of which everything is to be logged,
+/// and of all others nothing: a level that is misspelt would end the log.
+fn parse_log_filter(text: &str) -> Result<String, String> {
+    let rules = text.split('/').next().unwrap_or_default();
+    for rule in rules.split(',').map(str::trim) {
+        let level = rule.rsplit('=').next().unwrap_or_default();
+        if !level.is_empty() && level.parse::<log::LevelFilter>().is_err() {
+            return Err("must be a level (error, warn, info, debug, trace, off), or MODULE=LEVEL, comma separated".to_owned());
         }
     }
-    Ok(Some(endpoint))
+    Ok(text.to_owned())
 }
 
 fn parse_base_path(text: &str) -> Result<String, String> {

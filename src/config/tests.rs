@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use super::s3::{aws_endpoint, parse_endpoint, parse_public_endpoint};
 use super::*;
 
 fn config(pairs: &[(&str, &str)]) -> Result<Config, Faults> {
@@ -228,4 +229,27 @@ fn sts_is_the_regions_own_unless_another_is_named() {
         endpoint(&[all, ("AWS_ENDPOINT_URL_STS", "http://sts/")]),
         "http://sts"
     );
+}
+
+#[test]
+fn a_bucket_a_region_or_a_log_level_that_cannot_be_is_a_fault() {
+    for (name, value) in [
+        ("BUCKET_NAME", "bucket/prefix"),
+        ("AWS_REGION", "us east"),
+        ("AWS_DEFAULT_REGION", "x.example/"),
+        ("RUST_LOG", "inof"),
+        ("RUST_LOG", "info,access=lots"),
+        ("METRICS_PORT", "70000"),
+    ] {
+        let found = faults(&[("BUCKET_NAME", "bucket"), (name, value)]);
+        assert!(found.len() == 1 && found[0].starts_with(name), "{found:?}");
+    }
+    for filter in [
+        "info",
+        "warn,access=off",
+        "cloud_portfolio::store=trace",
+        "debug/key",
+    ] {
+        assert_eq!(config(&[("RUST_LOG", filter)]).unwrap().log_filter, filter);
+    }
 }

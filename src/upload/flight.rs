@@ -20,9 +20,10 @@ pub(super) struct Flight {
     most: usize,
     /// Whether no part may be `most` or more ahead of one that is not confirmed.
     close: bool,
-    sending: FuturesUnordered<BoxFuture<'static, StoreResult<Part>>>,
+    sending: FuturesUnordered<BoxFuture<'static, (u32, StoreResult<Part>)>>,
     /// The numbers of the parts in `sending`.
     numbers: BTreeSet<u32>,
+    failed: bool,
     pub(super) done: Vec<Part>,
     counters: Arc<Counters>,
 }
@@ -42,6 +43,7 @@ impl Flight {
             close: false,
             sending: FuturesUnordered::new(),
             numbers: BTreeSet::new(),
+            failed: false,
             done: Vec::new(),
             counters,
         }
@@ -81,7 +83,8 @@ impl Flight {
         work: impl Future<Output = StoreResult<Part>> + Send + 'static,
     ) -> Result<(), Error> {
         self.room_for(number).await?;
-        self.sending.push(Box::pin(work));
+        self.sending
+            .push(Box::pin(async move { (number, work.await) }));
         self.numbers.insert(number);
         Ok(())
     }
@@ -102,6 +105,11 @@ impl Flight {
         !self.sending.is_empty()
     }
 
+    /// Whether a part failed. Whoever heard of it may have had another reason to stop.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
     /// Gives up the parts that are on their way; whether there were any.
     pub(super) fn drop_all(&mut self) -> bool {
         let any = self.is_busy();
@@ -112,16 +120,22 @@ impl Flight {
 
     /// Waits for one part to be confirmed.
     async fn land(&mut self) -> Result<(), Error> {
-        if let Some(part) = self.sending.next().await {
-            self.note(part?);
+        match self.sending.next().await {
+            Some(landed) => self.landed(landed),
+            None => Ok(()),
         }
+    }
+
+    fn landed(&mut self, (number, outcome): (u32, StoreResult<Part>)) -> Result<(), Error> {
+        self.numbers.remove(&number);
+        self.failed |= outcome.is_err();
+        self.note(outcome?);
         Ok(())
     }
 
     /// A part that the store has confirmed.
     pub(super) fn note(&mut self, part: Part) {
         self.counters.count(Count::Parts);
-        self.numbers.remove(&part.number);
         self.done.push(part);
     }
 
@@ -135,8 +149,8 @@ impl Flight {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                Some(part) = self.sending.next(), if !self.sending.is_empty() => {
-                    self.note(part?);
+                Some(landed) = self.sending.next(), if !self.sending.is_empty() => {
+                    self.landed(landed)?;
                 }
             }
         }
@@ -148,8 +162,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::KeyRules;
     use crate::store::fs::FsStore;
+    use crate::store::{KeyRules, StoreError};
 
     fn flight(dir: &tempfile::TempDir) -> Flight {
         let multipart = Multipart {
@@ -181,6 +195,17 @@ mod tests {
             }
         }
         9
+    }
+
+    #[tokio::test]
+    async fn a_part_that_failed_is_remembered_and_keeps_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut flight = flight(&dir).close_together();
+        let lost = async { Err(StoreError::NotFound) };
+        flight.launch(1, lost).await.unwrap();
+        assert!(!flight.has_failed() && flight.land_all().await.is_err());
+        assert!(flight.has_failed());
+        flight.room_for(9).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -97,7 +97,9 @@ impl Engine {
                     let streamed = self.stream_on(open, cutter, blocks, parts, goal, flight);
                     match streamed.await {
                         // The source ended early: the bytes went nowhere.
-                        Err(_) if cut.is_set() => return taken(parts, Rest::Nothing),
+                        Err(_) if cut.is_set() && !flight.has_failed() => {
+                            return taken(parts, Rest::Nothing);
+                        }
                         Err(error) => return Err(error),
                         Ok(()) if goal < want => return taken(parts, Rest::Saved(goal)),
                         Ok(()) => {}
