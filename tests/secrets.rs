@@ -191,14 +191,15 @@ fn no_log_and_no_answer_has_a_secret_whatever_the_store_says() {
     }
 }
 
-/// Everything that can be asked, and then everything that was answered.
+/// Everything that can be asked, and then everything that was answered. The audit names the keys of
+/// changes: they are none of the secrets.
 fn all_requests(server: &Server) -> String {
     let form = "multipart/form-data; boundary=boundary-of-the-test";
-    let body = support::client::form(&[("pl4nted.txt", b"pl4nted")]);
+    let body = support::client::form(&[("named.txt", b"pl4nted")]);
     let tus = [
         ("Tus-Resumable", "1.0.0"),
         ("Upload-Length", "5"),
-        ("Upload-Metadata", "filename cGw0bnRlZA=="),
+        ("Upload-Metadata", "filename bmFtZWQ="),
     ];
     let mut answers = String::new();
     for (method, target, headers, body) in [
@@ -216,12 +217,12 @@ fn all_requests(server: &Server) -> String {
         ("HEAD", "/files/pl4nted", &[], b""),
         (
             "PUT",
-            "/files/pl4nted",
+            "/files/named",
             &[("x-amz-meta-a", "pl4nted")],
             b"pl4nted",
         ),
-        ("DELETE", "/files/pl4nted", &[], b""),
-        ("POST", "/files/pl4nted?copy_to=pl4nted2", &[], b""),
+        ("DELETE", "/files/named", &[], b""),
+        ("POST", "/files/named?copy_to=named2", &[], b""),
         (
             "POST",
             "/files?delete",
