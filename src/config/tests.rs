@@ -1,3 +1,5 @@
+//! What settings are read as, which are faults, and that no secret prints.
+
 use std::collections::HashMap;
 
 use super::s3::{aws_endpoint, parse_endpoint, parse_public_endpoint};

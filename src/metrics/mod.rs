@@ -6,6 +6,7 @@ pub mod calls;
 mod encode;
 pub mod histogram;
 pub mod http;
+mod process;
 mod system;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use calls::{Calls, OPERATIONS, OUTCOMES};
 use encode::Out;
 use histogram::{DURATIONS, SIZES, float};
 use http::{ByRoute, CLASSES, METHODS, ROUTES};
+use process::Own;
 
 /// Before the name of each metric of our own.
 const PREFIX: &str = "cloud_portfolio";
@@ -71,9 +73,7 @@ impl Metrics {
         registry
             .sub_registry_with_prefix(PREFIX)
             .register_collector(Box::new(Ours(Arc::clone(process))));
-        registry.register_collector(Box::new(System {
-            started: system::started(),
-        }));
+        registry.register_collector(Box::new(Own::new()));
         Self(registry)
     }
 
@@ -262,60 +262,4 @@ fn store(out: &mut Out<'_>, process: &Process) -> fmt::Result {
         )?;
     }
     Ok(())
-}
-
-/// Under the names that every Prometheus client library gives these.
-#[derive(Debug)]
-struct System {
-    started: Option<f64>,
-}
-
-impl Collector for System {
-    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        let mut out = Out(encoder);
-        if let Some(started) = self.started {
-            out.gauge(
-                "process_start_time_seconds",
-                "When the process started, in seconds since 1970.",
-                started,
-            )?;
-        }
-        // Not all of them is better than none.
-        let Ok(now) = system::now() else {
-            return Ok(());
-        };
-        out.counter_of(
-            "process_cpu_seconds",
-            "CPU seconds in user and kernel mode.",
-            now.cpu_seconds,
-        )?;
-        for (name, help, value) in [
-            (
-                "process_resident_memory_bytes",
-                "Resident memory.",
-                Some(now.resident_memory),
-            ),
-            (
-                "process_virtual_memory_bytes",
-                "Virtual memory.",
-                Some(now.virtual_memory),
-            ),
-            ("process_threads", "Threads.", Some(now.threads)),
-            (
-                "process_open_fds",
-                "Open descriptors.",
-                Some(now.open_descriptors),
-            ),
-            (
-                "process_max_fds",
-                "Descriptors that may be open.",
-                now.max_descriptors,
-            ),
-        ] {
-            if let Some(value) = value {
-                out.gauge(name, help, float(value))?;
-            }
-        }
-        Ok(())
-    }
 }

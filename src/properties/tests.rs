@@ -1,3 +1,5 @@
+//! The properties on proptest's own inputs and on the kept corpora.
+
 use std::fmt::Write as _;
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Uploads of every size on the local store: whole or not at all, and no memory kept.
+
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Resumable uploads on the local store, cut, restarted, overtaken and swept.
+
 use std::sync::Arc;
 use std::time::Duration;
 
