@@ -7,6 +7,8 @@
     reason = "a test that fails may panic"
 )]
 
+#[path = "access/cut.rs"]
+mod cut;
 #[path = "access/headers.rs"]
 mod headers;
 #[path = "access/limits.rs"]

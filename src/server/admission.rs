@@ -40,9 +40,23 @@ pub(super) async fn in_time(app: &App, route: Option<Route<'_>>, who: &Who) -> R
             detail: "Too many requests come from your address. Try again in a moment.",
         });
     }
-    // Apart, as what is rare is: hyper moves this future with each request.
-    Box::pin(sleep(wait)).await;
-    Ok(())
+    unless_cut(app, async move {
+        sleep(wait).await;
+        Ok(())
+    })
+    .await
+}
+
+/// What takes its time, unless the process is cut before: then the client is told, and does not
+/// wait in vain.
+///
+/// Apart, as what is rare is: hyper moves this future with each request.
+async fn unless_cut<T>(
+    app: &App,
+    wait: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let wait = Box::pin(app.process.phase.cut().run_until_cancelled(wait));
+    wait.await.unwrap_or(Err(Error::ShuttingDown))
 }
 
 /// Who sends it, when they may do what the route and the method mean.
@@ -71,7 +85,7 @@ pub(super) async fn admit(
     }
     *who = match access.identify(who, trusted, headers)? {
         Identity::Known(who) => who,
-        Identity::Claimed(claim) => Box::pin(access.verify(who, claim)).await?,
+        Identity::Claimed(claim) => unless_cut(app, access.verify(who, claim)).await?,
     };
     if page && !who.is_known() {
         return Err(who.refused());
