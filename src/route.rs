@@ -189,16 +189,20 @@ impl Query {
     pub fn parse(query: Option<&str>) -> Result<Self, Error> {
         let decode =
             |text: &str| decode(&text.replace('+', "%20"), "invalid_query").map(Cow::into_owned);
-        query
-            .unwrap_or_default()
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Ok((decode(name)?, decode(value)?))
-            })
+        pairs(query)
+            .map(|(name, value)| Ok((decode(name)?, decode(value)?)))
             .collect::<Result<_, _>>()
             .map(Self)
+    }
+
+    /// The same of any query: what cannot be decoded stays as it came.
+    #[must_use]
+    pub fn as_it_came(query: Option<&str>) -> Self {
+        let decode = |text: &str| {
+            let decoded = decode(&text.replace('+', "%20"), "").map(Cow::into_owned);
+            decoded.unwrap_or_else(|_| text.to_owned())
+        };
+        Self(pairs(query).map(|(n, v)| (decode(n), decode(v))).collect())
     }
 
     /// The parameter's value; empty where it has none (`?inline`). Naming one twice is refused,
@@ -223,6 +227,13 @@ impl Query {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
+}
+
+fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = query.unwrap_or_default().split('&');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
     reason = "a test that fails may panic"
 )]
 
+#[path = "logs/refused.rs"]
+mod refused;
 mod support;
 
 use serde_json::Value;

@@ -67,6 +67,8 @@ pub(super) async fn post<B>(
     let engine = &app.engine;
     let copy = engine.copy(&key, &source, &to, &condition, &stop).await?;
     if is_move {
+        // It is there also when its source stays.
+        audit::stored(&copy);
         remove(&app, &key, &source).await?;
     }
     Ok(created(&app, &to, &copy))

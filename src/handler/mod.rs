@@ -11,6 +11,7 @@ mod download;
 mod files;
 mod headers;
 mod health;
+mod multipart;
 mod object;
 mod pages;
 #[cfg(any(test, fuzzing))]
@@ -97,9 +98,17 @@ pub async fn handle(
                 to_the_end(&app, change, add).await
             }
         },
-        Route::Files => {
-            let query = Query::parse(request.uri().query())?;
-            match (query.value("key")?.map(str::to_owned), &method) {
+        Route::Files | Route::File(_) => {
+            let (key, query) = match target(route, &method, request.uri().query()) {
+                Ok(target) => target,
+                Err(error) => return audit::watch(change, async { Err(error) }).await,
+            };
+            match (key, &method) {
+                (Some(key), &Method::PUT) => {
+                    let put =
+                        |stop| files::put(Arc::clone(&app), key, request, received, stop, who);
+                    to_the_end(&app, change, put).await
+                }
                 (Some(key), &Method::POST) => {
                     let post = |_| actions::post(Arc::clone(&app), key, query, request, who);
                     to_the_end(&app, change, post).await
@@ -116,35 +125,32 @@ pub async fn handle(
                         |stop| bulk::delete(Arc::clone(&app), query, request, received, stop, who);
                     to_the_end(&app, change, delete).await
                 }
-                // Only an object can be deleted, and none is named.
-                (None, &Method::DELETE) => {
-                    Err(Error::invalid("invalid_query", "Name the object by ?key=."))
-                }
                 (None, _) if query.has("zip") => Box::pin(zip::get(&app, &query, &who)).await,
                 (None, _) => Box::pin(files::list(&app, &query, request.headers(), &who)).await,
             }
         }
-        Route::File(raw) => {
-            let key = route::decode(raw, "invalid_key")?.into_owned();
-            let query = Query::parse(request.uri().query())?;
-            match method {
-                Method::PUT => {
-                    let put =
-                        |stop| files::put(Arc::clone(&app), key, request, received, stop, who);
-                    to_the_end(&app, change, put).await
-                }
-                Method::POST => {
-                    let post = |_| actions::post(Arc::clone(&app), key, query, request, who);
-                    to_the_end(&app, change, post).await
-                }
-                Method::DELETE => {
-                    let delete = |_| files::delete(Arc::clone(&app), key, query, request, who);
-                    to_the_end(&app, change, delete).await
-                }
-                _ => Box::pin(read(&app, &key, &query, request.headers(), &method, &who)).await,
-            }
-        }
     }
+}
+
+/// The object that a request to `/files` is about, where it names one, and the rest of its query.
+fn target(
+    route: Route<'_>,
+    method: &Method,
+    query: Option<&str>,
+) -> Result<(Option<String>, Query), Error> {
+    let key = match route {
+        Route::File(raw) => Some(route::decode(raw, "invalid_key")?.into_owned()),
+        _ => None,
+    };
+    let query = Query::parse(query)?;
+    let key = match key {
+        None => query.value("key")?.map(str::to_owned),
+        key => key,
+    };
+    if key.is_none() && method == Method::DELETE {
+        return Err(Error::invalid("invalid_query", "Name the object by ?key=."));
+    }
+    Ok((key, query))
 }
 
 /// GET and HEAD of one object, or of its versions; also by a link that was shared.

@@ -1,17 +1,17 @@
 //! `POST /upload`: a form with any number of files, each an upload of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Request, Response, StatusCode};
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use multer::{Field, Multipart};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::multipart::{Progress, boundary, form_error, parser};
 use super::{headers, json, object, pages};
 use crate::access::Who;
 use crate::app::App;
@@ -24,10 +24,6 @@ use crate::upload::{Length, RequestBody, Source, Upload};
 
 /// Most files in one form: the answer describes each, and waits in memory until the last.
 const MAX_FILES: usize = 1000;
-/// Bytes of a form that may pass without a field or a byte of one coming of them: a preamble, or
-/// a field's header. The parser keeps those in memory, without a limit of its own.
-const MAX_FORM_OVERHEAD: u64 = 256 << 10;
-
 /// Stores every file of the form, in order. When one fails, the answer names those stored before.
 pub(super) async fn form(
     app: Arc<App>,
@@ -70,22 +66,12 @@ pub(super) async fn form(
     }
 }
 
-fn parser(
-    progress: &Progress,
-    boundary: String,
-    source: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
-) -> Multipart<'static> {
-    let limit = SizeLimit::new().for_field("prefix", MAX_KEY_BYTES as u64 + 1);
-    let constraints = Constraints::new().size_limit(limit);
-    Multipart::with_constraints(progress.watch(source), boundary, constraints)
-}
-
 /// Stores what the form in `source` has, as [`form`] does: for `properties`.
 #[cfg(any(test, fuzzing))]
 pub(super) async fn read(
     app: &App,
     boundary: &str,
-    source: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+    source: impl futures_util::Stream<Item = Result<bytes::Bytes, Error>> + Send + 'static,
 ) -> Result<(), Error> {
     let progress = Progress::default();
     let form = parser(&progress, boundary.to_owned(), source);
@@ -159,11 +145,6 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
     let Some(name) = field.file_name().map(str::to_owned) else {
         return Err(Error::invalid("invalid_form", "The file has no name."));
     };
-    let content_type = field
-        .headers()
-        .get(CONTENT_TYPE)
-        .map(|value| headers::visible("content-type", value))
-        .transpose()?;
     let mut first = None;
     if name.is_empty() {
         while first.is_none() {
@@ -174,13 +155,7 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
         }
     }
     let app = target.app;
-    let key = key_of(app, target.prefix.as_deref(), &name)?;
-    target.who.reach(key.as_str())?;
-    let condition = target.who.condition(Condition::None)?;
-    let attributes = Attributes {
-        content_type: Some(content_type.unwrap_or_else(|| headers::type_of(&key))),
-        ..Attributes::default()
-    };
+    let (key, condition, attributes) = place(target, &name, field.headers())?;
     let progress = target.progress.clone();
     let bytes = field.map(move |chunk| {
         progress.made();
@@ -203,31 +178,39 @@ async fn store_one(target: &Target<'_>, mut field: Field<'_>) -> Result<Option<O
     Ok(Some(stored?.meta))
 }
 
-/// Counts a form's bytes since anything last came of them.
-#[derive(Clone, Default)]
-struct Progress(Arc<AtomicU64>);
-
-impl Progress {
-    /// Something came of the bytes.
-    fn made(&self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-
-    /// The same bytes; fails after too many of which nothing came.
-    fn watch<S>(&self, source: S) -> impl Stream<Item = Result<Bytes, Error>> + Send + use<S>
-    where
-        S: Stream<Item = Result<Bytes, Error>> + Send,
-    {
-        let idle = Arc::clone(&self.0);
-        source.map(move |chunk| {
-            let chunk = chunk?;
-            let count = chunk.len() as u64;
-            if idle.fetch_add(count, Ordering::Relaxed) + count > MAX_FORM_OVERHEAD {
-                let detail = "The form has too much that is no field of it.";
-                return Err(Error::invalid("invalid_form", detail));
-            }
-            Ok(chunk)
-        })
+/// Where and how a file of this name is stored, when it may be. The audit is told where not.
+fn place(
+    target: &Target<'_>,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<(ObjectKey, Condition, Attributes), Error> {
+    let refused = |key: &str, error: Error| {
+        audit::one(None, key, Err(error.outcome()));
+        error
+    };
+    let prefix = target.prefix.as_deref();
+    let key = key_of(target.app, prefix, name).map_err(|error| {
+        let came = prefix.map_or(name.to_owned(), |prefix| format!("{prefix}/{name}"));
+        // A name may be longer than any key.
+        let came: String = came.chars().take(MAX_KEY_BYTES).collect();
+        refused(&came, error)
+    })?;
+    let how = || {
+        target.who.reach(key.as_str())?;
+        let condition = target.who.condition(Condition::None)?;
+        let content_type = match headers.get(CONTENT_TYPE) {
+            Some(value) => headers::visible("content-type", value)?,
+            None => headers::type_of(&key),
+        };
+        let attributes = Attributes {
+            content_type: Some(content_type),
+            ..Attributes::default()
+        };
+        Ok((condition, attributes))
+    };
+    match how() {
+        Ok((condition, attributes)) => Ok((key, condition, attributes)),
+        Err(error) => Err(refused(key.as_str(), error)),
     }
 }
 
@@ -240,37 +223,6 @@ pub(super) fn key_of(app: &App, prefix: Option<&str>, name: &str) -> Result<Obje
     match prefix.map(|prefix| prefix.strip_suffix('/').unwrap_or(prefix)) {
         None | Some("") => Ok(app.keys.writable(name)?),
         Some(prefix) => Ok(app.keys.writable(&format!("{prefix}/{name}"))?),
-    }
-}
-
-fn boundary(headers: &HeaderMap) -> Result<String, Error> {
-    let want = Error::UnsupportedMediaType {
-        want: "multipart/form-data",
-    };
-    let Some(content_type) = headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
-        return Err(want);
-    };
-    match multer::parse_boundary(content_type) {
-        Ok(boundary) => Ok(boundary),
-        Err(multer::Error::NoBoundary) => Err(Error::invalid(
-            "invalid_form",
-            "The form's Content-Type names no boundary.",
-        )),
-        Err(_) => Err(want),
-    }
-}
-
-/// Our own errors come back out of the parser as they went in; its own mean a malformed form.
-fn form_error(error: multer::Error) -> Error {
-    match error {
-        multer::Error::StreamReadFailed(cause) => match cause.downcast::<Error>() {
-            Ok(ours) => *ours,
-            Err(cause) => Error::BodyBroken(cause),
-        },
-        multer::Error::FieldSizeExceeded { .. } => {
-            Error::invalid("invalid_key", "The prefix is longer than any key.")
-        }
-        other => Error::invalid("invalid_form", format!("The form is malformed: {other}.")),
     }
 }
 

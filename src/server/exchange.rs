@@ -65,16 +65,16 @@ pub(super) async fn serve(
     let method = request.method().clone();
     let promised = request.body().size_hint().exact();
     let path = request.uri().path().to_owned();
-    let found = check_request(&request)
-        .and_then(|()| route::find(&app.process.config.base_path, &path).ok_or(Error::NotFound));
+    let route = route::find(&app.process.config.base_path, &path);
+    log.route = route.map_or("-", Route::name);
+    let found = check_request(&request).and_then(|()| route.ok_or(Error::NotFound));
     let found = found.and_then(|route| check_host(&app, route, request.headers()).map(|()| route));
     let cors = Cors::of(&app.process.config.allowed_origins, request.headers());
-    let marks = Marks::of(found.as_ref().ok(), request.headers());
+    let marks = Marks::of(route.as_ref(), request.headers());
     let in_time = admission::in_time(&app, found.as_ref().ok().copied(), &log.who).await;
     let found = in_time.and(found);
     let outcome = match found {
         Ok(route) => {
-            log.route = route.name();
             log.level = route.log_level();
             let headers = request.headers();
             let checked = resumable::method(route, &request).and_then(|meant| {
@@ -85,7 +85,7 @@ pub(super) async fn serve(
             match (cors.preflight(&request), checked) {
                 (Some(answer), _) => Ok(answer),
                 (None, Err(error)) => {
-                    refused(route, &method, &request, &log, &error);
+                    refused(route, &request, &log, &error);
                     Err(error)
                 }
                 (None, Ok(meant)) => {
@@ -94,7 +94,7 @@ pub(super) async fn serve(
                     if let Err(error) =
                         admission::admit(&app, route, &meant, query, headers, who, trusted).await
                     {
-                        refused(route, &meant, &request, &log, &error);
+                        refused(route, &request, &log, &error);
                         Err(error)
                     } else if let Some(answer) = at_once(&app, route, &meant, headers) {
                         answer
@@ -112,7 +112,12 @@ pub(super) async fn serve(
                 }
             }
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            if let Some(route) = route {
+                refused(route, &request, &log, &error);
+            }
+            Err(error)
+        }
     };
     let mut response = outcome.unwrap_or_else(|error| {
         if error.is_ours() {
@@ -146,7 +151,9 @@ pub(super) async fn serve(
 }
 
 /// The line of a change that no handler has seen.
-fn refused<B>(route: Route<'_>, method: &Method, request: &Request<B>, log: &Log, error: &Error) {
+fn refused<B>(route: Route<'_>, request: &Request<B>, log: &Log, error: &Error) {
+    let meant = resumable::method(route, request);
+    let method = meant.as_ref().unwrap_or(request.method());
     if let Some(change) = Change::of(route, method, request.uri()) {
         change.refused(&log.context(), error);
     }

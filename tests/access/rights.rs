@@ -187,6 +187,18 @@ fn who_may_not_replace_cannot_end_an_upload_that_would() {
     assert_eq!(site.put("root", "box/y").status, 201);
     let end = site.ask("bob", "PATCH", &url, &bytes, b"x");
     refused(&end, 412, "precondition_failed");
+    // One that has all its bytes is brought to its end also by asking how far it is.
+    let headers = [
+        ("Upload-Complete", "?0"),
+        ("Upload-Length", "1"),
+        ("Content-Type", "application/partial-upload"),
+    ];
+    let begun = site.ask("root", "POST", "/uploads?key=box/z", &headers, b"x");
+    let url = begun.header("location").unwrap().to_owned();
+    assert_eq!(site.ask("bob", "HEAD", &url, &[TUS], b"").status, 403);
+    let made = site.ask("root", "GET", "/files/box/z", &[], b"");
+    assert_eq!(made.status, 404);
+    assert_eq!(site.ask("root", "HEAD", &url, &[TUS], b"").status, 200);
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub(super) async fn create(
 
 /// `HEAD /uploads/{id}`.
 pub(super) async fn status(
-    app: &App,
+    app: &Arc<App>,
     id: &str,
     headers: &HeaderMap,
     who: &Who,
@@ -131,7 +131,7 @@ pub(super) async fn status(
     // A request that the client gave up counts with all that it brought.
     app.process.live.interrupt(id.hash()).await;
     let mut response = if tus {
-        tus::status(app, id).await?
+        tus::status(app, id, who).await?
     } else {
         ietf::status(app, id, headers).await?
     };

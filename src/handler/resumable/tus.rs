@@ -1,6 +1,7 @@
 //! tus 1.0.0 (tus.io/protocols/resumable-upload) with the extensions creation,
 //! creation-with-upload, creation-defer-length, termination, expiration and checksum.
 
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use hyper::header::{CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, LOCATION};
@@ -9,6 +10,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 
 use super::super::files;
 use super::super::headers::{self, TUS_META};
+use super::super::to_the_end;
 use super::metadata::{self, Metadata, Name};
 use super::{
     Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, add, add_first, check_creation,
@@ -16,7 +18,7 @@ use super::{
 };
 use crate::access::Who;
 use crate::app::App;
-use crate::audit;
+use crate::audit::{self, Change};
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
@@ -88,32 +90,36 @@ pub(super) async fn create(
 }
 
 /// `HEAD /uploads/{id}`.
-pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Error> {
+pub(super) async fn status(
+    app: &Arc<App>,
+    id: UploadId,
+    who: &Who,
+) -> Result<Response<Body>, Error> {
     let unknown = |error| match error {
         Error::Store(StoreError::NotFound) => Error::NotFound,
         Error::Store(error) => Error::OffsetUnknown(error),
+        // No more does it say that the upload is lost.
+        busy @ (Error::BudgetSpent | Error::ShuttingDown) => {
+            Error::OffsetUnknown(StoreError::Unavailable(Box::new(busy)))
+        }
         other => other,
     };
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
-    let found = app.engine.find_upload(id.clone()).await.map_err(unknown)?;
-    let found = match found {
+    match app.engine.find_upload(id.clone()).await.map_err(unknown)? {
+        Found::Done(meta) => return Ok(complete(app, &id, &meta)),
         // The client would take it for complete: then it must be.
         Found::Open(open) if open.has_all() => {
-            let meta = app.engine.complete(*open).await.map_err(unknown)?;
-            let made = Ok((StatusCode::OK.as_u16(), Some(&meta)));
-            audit::one(Some("resumable_complete"), id.key.as_str(), made);
-            Found::Done(Box::new(meta))
-        }
-        found => found,
-    };
-    match found {
-        Found::Done(meta) => {
-            describe_object(app, &id, &meta, headers);
-            let mut kept = meta.attributes.metadata.iter();
-            if let Some((_, metadata)) = kept.find(|(name, _)| name == TUS_META) {
-                headers.insert(UPLOAD_METADATA, text(metadata));
-            }
+            check_replacing(&open, who)?;
+            let change = Change::completing(id.key.as_str());
+            let own = Arc::clone(app);
+            let make = |_| async move {
+                let meta = own.engine.complete(*open).await?;
+                audit::stored(&meta);
+                Ok(complete(&own, &id, &meta))
+            };
+            let outcome = to_the_end(app, Some(change), make).await;
+            return outcome.map_err(unknown);
         }
         Found::Open(open) => {
             headers.insert(UPLOAD_OFFSET, HeaderValue::from(open.offset));
@@ -128,6 +134,18 @@ pub(super) async fn status(app: &App, id: UploadId) -> Result<Response<Body>, Er
         }
     }
     Ok(response)
+}
+
+/// The status of an upload that is complete.
+fn complete(app: &App, id: &UploadId, meta: &ObjectMeta) -> Response<Body> {
+    let mut response = empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    describe_object(app, id, meta, headers);
+    let mut kept = meta.attributes.metadata.iter();
+    if let Some((_, metadata)) = kept.find(|(name, _)| name == TUS_META) {
+        headers.insert(UPLOAD_METADATA, text(metadata));
+    }
+    response
 }
 
 /// `PATCH /uploads/{id}`.
