@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hyper::{Method, Response, Uri};
 use log::Level;
 use log::kv::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::context::{self, Context};
@@ -166,7 +167,13 @@ impl Ended {
 }
 
 /// Does `work`, and then writes the line of what it tried to change.
-pub async fn watch<F>(change: Option<Change>, work: F) -> Result<Response<Body>, Error>
+///
+/// Work that is told to stop before the process is `cut` has lost its client.
+pub async fn watch<F>(
+    change: Option<Change>,
+    cut: &CancellationToken,
+    work: F,
+) -> Result<Response<Body>, Error>
 where
     F: Future<Output = Result<Response<Body>, Error>>,
 {
@@ -178,6 +185,7 @@ where
     pending.0 = None;
     let ended = match &outcome {
         Ok(response) => Ended::well(response.status().as_u16()),
+        Err(Error::ShuttingDown) if !cut.is_cancelled() => Ended::well(CLIENT_CLOSED),
         Err(error) => Ended::of(error),
     };
     change.tell(context::current().as_deref(), ended);
@@ -248,8 +256,11 @@ pub fn one(
     write(context::current().as_deref(), action, &subject, ended);
 }
 
+/// Bytes of a value that are told: no key that is stored is longer, but one that is refused may be.
+const MAX_TEXT: usize = 1024;
+
 fn text(text: Option<&String>) -> Option<Value<'_>> {
-    text.map(|text| Value::from(text.as_str()))
+    text.map(|text| Value::from(&text[..text.floor_char_boundary(MAX_TEXT)]))
 }
 
 fn write(context: Option<&Context>, action: &str, subject: &Subject, ended: Ended) {

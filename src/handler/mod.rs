@@ -101,7 +101,10 @@ pub async fn handle(
         Route::Files | Route::File(_) => {
             let (key, query) = match target(route, &method, request.uri().query()) {
                 Ok(target) => target,
-                Err(error) => return audit::watch(change, async { Err(error) }).await,
+                Err(error) => {
+                    return audit::watch(change, app.process.phase.cut(), async { Err(error) })
+                        .await;
+                }
             };
             match (key, &method) {
                 (Some(key), &Method::PUT) => {
@@ -184,13 +187,17 @@ async fn to_the_end<F>(
 where
     F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 {
+    let cut = app.process.phase.cut();
     // Those whose client has gone and that still clean up count as well.
     if app.tasks.len() >= app.process.config.max_connections {
-        return audit::watch(change, async { Err(Error::BudgetSpent) }).await;
+        return audit::watch(change, cut, async { Err(Error::BudgetSpent) }).await;
     }
-    let stop = app.process.phase.cut().child_token();
+    let stop = cut.child_token();
     let guard = stop.clone().drop_guard();
-    let work = audit::watch(change, work(stop));
+    let work = {
+        let (cut, work) = (cut.clone(), work(stop));
+        async move { audit::watch(change, &cut, work).await }
+    };
     // What is told with the request goes along to the task.
     let outcome = match context::current() {
         Some(context) => app.tasks.spawn(context::within(context, work)).await,

@@ -74,12 +74,19 @@ fn stamp<T>(write: impl FnOnce(fmt::Arguments<'_>) -> T) -> T {
     })
 }
 
+/// What may end a line, or change how what stands beside it is shown: controls (also ESC and U+009B,
+/// which terminals obey), line and paragraph separators, and marks of the writing's direction.
+fn is_special(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text without line ends.
 struct OneLine<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for OneLine<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for (at, piece) in text.split(['\n', '\r']).enumerate() {
+        for (at, piece) in text.split(is_special).enumerate() {
             if at > 0 {
                 self.0.push(b' ');
             }
@@ -94,25 +101,22 @@ struct Escaped<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text.as_bytes();
-        let special = |byte: &u8| *byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
-        while let Some(at) = rest.iter().position(special) {
-            let (plain, from) = rest.split_at(at);
-            self.0.extend_from_slice(plain);
-            let Some((byte, after)) = from.split_first() else {
-                break;
-            };
-            match byte {
-                b'"' => self.0.extend_from_slice(b"\\\""),
-                b'\\' => self.0.extend_from_slice(b"\\\\"),
-                b'\n' => self.0.extend_from_slice(b"\\n"),
-                b'\r' => self.0.extend_from_slice(b"\\r"),
-                b'\t' => self.0.extend_from_slice(b"\\t"),
-                byte => write_all(self.0, format_args!("\\u{byte:04x}")),
+        let mut rest = text;
+        let escaped = |c: char| matches!(c, '"' | '\\') || is_special(c);
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| escaped(*c)) {
+            self.0.extend_from_slice(&rest.as_bytes()[..at]);
+            match c {
+                '"' => self.0.extend_from_slice(b"\\\""),
+                '\\' => self.0.extend_from_slice(b"\\\\"),
+                '\n' => self.0.extend_from_slice(b"\\n"),
+                '\r' => self.0.extend_from_slice(b"\\r"),
+                '\t' => self.0.extend_from_slice(b"\\t"),
+                // All of them are in the Basic Multilingual Plane: four digits.
+                c => write_all(self.0, format_args!("\\u{:04x}", u32::from(c))),
             }
-            rest = after;
+            rest = &rest[at + c.len_utf8()..];
         }
-        self.0.extend_from_slice(rest);
+        self.0.extend_from_slice(rest.as_bytes());
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use log::kv::{Key, Source, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::config::LogFormat;
-use waiting::{KEPT, Waiting};
+use waiting::{KEPT, MOST, MOST_AUDIT, Waiting};
 
 /// What the lines about changes are logged under.
 pub const AUDIT: &str = "audit";
@@ -151,7 +151,12 @@ impl Log for Logger {
         // Taken out, not borrowed: what is logged may itself log while it is written.
         let mut room = ROOM.try_with(Cell::take).unwrap_or_default();
         line::write(&mut room, self.format, record);
-        WAITING.put(&room);
+        let most = if record.target() == AUDIT {
+            MOST_AUDIT
+        } else {
+            MOST
+        };
+        WAITING.put(&room, most);
         room.clear();
         room.shrink_to(KEPT);
         let _ = ROOM.try_with(|kept| kept.set(room));

@@ -10,7 +10,9 @@ use std::time::Duration;
 /// How long a line waits for others to be written with it.
 const GATHER: Duration = Duration::from_millis(5);
 /// Bytes that wait at most. What comes while they do is counted and left out.
-const MOST: usize = 1 << 20;
+pub(super) const MOST: usize = 1 << 20;
+/// The same for lines of the audit: a thousand keys that one request deletes make 3 MiB at most.
+pub(super) const MOST_AUDIT: usize = 8 << 20;
 /// Bytes of a buffer that are kept for the next lines.
 pub(super) const KEPT: usize = 64 << 10;
 
@@ -86,10 +88,10 @@ impl Waiting {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a whole line.
-    pub(super) fn put(&self, line: &[u8]) {
+    /// Takes a whole line, where it has room among `most` bytes.
+    pub(super) fn put(&self, line: &[u8], most: usize) {
         let mut lines = self.lock();
-        if lines.bytes.len() + line.len() > MOST {
+        if lines.bytes.len() + line.len() > most {
             lines.left_out += 1;
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
@@ -147,13 +149,13 @@ mod tests {
             writer.write_for_ever(&mut slow, left_out);
         });
         let line = [b'x'; 1024];
-        waiting.put(&line);
+        waiting.put(&line, MOST);
         // Until it is taken, and stuck.
         while !waiting.lock().writing {
             std::thread::yield_now();
         }
         for _ in 0..(MOST / line.len()) + 7 {
-            waiting.put(&line);
+            waiting.put(&line, MOST);
         }
         assert!(waiting.lock().bytes.len() <= MOST);
         for _ in 0..2 {

@@ -45,8 +45,9 @@ pub(super) async fn serve(
     in_service.begin();
     app.process.http.requests_open.begin();
     let received = Arc::new(AtomicU64::new(0));
+    let named = request.uri().authority().cloned();
     let proxies = &app.process.config.trusted_proxies;
-    let (who, trusted) = forwarded::resolve(proxies, peer, request.headers_mut());
+    let (who, trusted) = forwarded::resolve(proxies, peer, named.as_ref(), request.headers_mut());
     let mut log = Log {
         id: request_id(&app, request.headers()),
         who,

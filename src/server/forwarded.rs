@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::http::uri::Authority;
 
 use crate::access::Who;
 use crate::address::Networks;
@@ -14,15 +15,28 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Who sent the request that came in from `peer`, of whom only the address is known yet; and whether
-/// the peer is a proxy that is trusted. `Host` becomes what the client asked for.
-pub(super) fn resolve(proxies: &Networks, peer: IpAddr, headers: &mut HeaderMap) -> (Who, bool) {
+/// the peer is a proxy that is trusted. `Host` becomes what the client asked for: what its target
+/// has `named`, if that is a whole URL (RFC 9112 section 3.2.2). Where there are two, nobody knows, and
+/// they stay, to be refused.
+pub(super) fn resolve(
+    proxies: &Networks,
+    peer: IpAddr,
+    named: Option<&Authority>,
+    headers: &mut HeaderMap,
+) -> (Who, bool) {
+    let is_one = headers.get_all(HOST).iter().count() == 1;
+    if let Some(host) = named.filter(|_| is_one)
+        && let Ok(host) = HeaderValue::from_str(host.as_str())
+    {
+        headers.insert(HOST, host);
+    }
     if !proxies.contain(peer) {
         return (Who::at(peer, false), false);
     }
     let from = client(proxies, peer, headers);
     let https = last(headers, &X_FORWARDED_PROTO)
         .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
-    if let Some(host) = last(headers, &X_FORWARDED_HOST) {
+    if let Some(host) = last(headers, &X_FORWARDED_HOST).filter(|_| is_one) {
         headers.insert(HOST, host);
     }
     (Who::at(from, https), true)
@@ -79,7 +93,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        let (who, _) = resolve(&proxies, peer.parse().unwrap(), &mut headers);
+        let (who, _) = resolve(&proxies, peer.parse().unwrap(), None, &mut headers);
         let host = headers[HOST].to_str().unwrap().to_owned();
         (who.from.to_string(), who.https, host)
     }
@@ -124,6 +138,21 @@ mod tests {
         let fields = [(&X_FORWARDED_HOST, "evil.example, files.example")];
         assert_eq!(resolved("10.0.0.1", &fields).2, "files.example");
         assert_eq!(resolved("10.0.0.1", &[(&X_FORWARDED_HOST, "")]).2, "inside");
+    }
+
+    #[test]
+    fn a_target_that_is_a_whole_url_names_the_host_and_two_hosts_stay_two() {
+        let proxies = Networks::parse("10.0.0.1").unwrap();
+        let peer = "10.0.0.1".parse().unwrap();
+        let named: Authority = "files.example:8080".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("inside"));
+        resolve(&proxies, peer, Some(&named), &mut headers);
+        assert_eq!(headers[HOST], "files.example:8080");
+        headers.append(HOST, HeaderValue::from_static("second"));
+        headers.insert(X_FORWARDED_HOST, HeaderValue::from_static("third"));
+        resolve(&proxies, peer, Some(&named), &mut headers);
+        assert_eq!(headers.get_all(HOST).iter().count(), 2);
     }
 
     proptest! {
