@@ -33,6 +33,8 @@ pub enum Count {
     Parts,
     /// Worker threads that died and were replaced.
     WorkerRestarts,
+    /// Client connections that were turned away: their address has its share.
+    ConnectionsRefused,
 }
 
 /// A count's name and label, without the `_total` that counters end with, and what it means.
@@ -44,7 +46,7 @@ type Label = (&'static str, &'static str);
 const NONE: Label = ("", "");
 
 /// In the order of [`Count`]; those of one name follow each other.
-const NAMES: [Name; 12] = [
+const NAMES: [Name; 13] = [
     Name(
         "store_retries",
         NONE,
@@ -96,6 +98,11 @@ const NAMES: [Name; 12] = [
         "worker_restarts",
         NONE,
         "Worker threads that died and were replaced.",
+    ),
+    Name(
+        "http_connections_refused",
+        NONE,
+        "Client connections that were turned away: their address has its share.",
     ),
 ];
 
@@ -183,13 +190,13 @@ mod tests {
         let counters = Counters::default();
         counters.count(Count::Retries);
         counters.add(Count::Swept, 3);
-        counters.count(Count::WorkerRestarts);
+        counters.count(Count::ConnectionsRefused);
         let text = counters.to_string();
         assert!(text.starts_with(
             "counted: store_retries_total=1 store_settled_total{outcome=\"found\"}=0 "
         ));
         assert!(text.contains(" uploads_swept_total=3 "));
-        assert!(text.ends_with(" worker_restarts_total=1"));
+        assert!(text.ends_with(" http_connections_refused_total=1"));
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod logging;
 pub mod metrics;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
+pub mod recent;
 pub mod route;
 pub mod server;
 pub mod store;

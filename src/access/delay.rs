@@ -1,12 +1,11 @@
 //! How long the next try to sign in from an address has to wait: longer with each that failed.
 //! Credentials that are known already never wait.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::address::holder;
+use crate::recent::Recent;
 
 /// Tries that need not wait: a mistyped password, and a page whose requests all come at once.
 const FREE: u32 = 6;
@@ -18,44 +17,30 @@ const MEMORY: Duration = Duration::from_mins(10);
 const MAX: usize = 4096;
 
 /// Tries by address.
-#[derive(Default)]
-pub(super) struct Delays(Mutex<HashMap<IpAddr, Tries>>);
+pub(super) struct Delays(Mutex<Recent<u32>>);
 
-struct Tries {
-    count: u32,
-    last: Instant,
+impl Default for Delays {
+    fn default() -> Self {
+        Self(Mutex::new(Recent::new(MAX)))
+    }
 }
 
 impl Delays {
     /// Counts a try before it is known how it ends, so that many at once do not share one wait.
     pub(super) fn begin(&self, from: IpAddr, now: Instant) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = holder(from);
-        if all.len() >= MAX && !all.contains_key(&from) {
-            all.retain(|_, tries| now.duration_since(tries.last) < MEMORY);
-            if all.len() >= MAX {
-                let oldest = all.iter().min_by_key(|(_, tries)| tries.last);
-                if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                    all.remove(&oldest);
-                }
-            }
+        let (tries, since) = all.of(from, now, 0);
+        if since >= MEMORY {
+            *tries = 0;
         }
-        let tries = all.entry(from).or_insert(Tries {
-            count: 0,
-            last: now,
-        });
-        if now.duration_since(tries.last) >= MEMORY {
-            tries.count = 0;
-        }
-        tries.last = now;
-        tries.count = tries.count.saturating_add(1);
-        wait(tries.count)
+        *tries = tries.saturating_add(1);
+        wait(*tries)
     }
 
     /// Somebody at this address has signed in.
     pub(super) fn forgive(&self, from: IpAddr) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&holder(from));
+        all.forget(from);
     }
 }
 
@@ -84,17 +69,5 @@ mod tests {
         }
         delays.forgive(from);
         assert!(delays.begin(from, now).is_zero());
-    }
-
-    #[test]
-    fn the_table_is_bounded_and_drops_the_oldest() {
-        let (delays, now) = (Delays::default(), Instant::now());
-        for n in 0..10_000_u32 {
-            let from = std::net::Ipv4Addr::from(n).into();
-            delays.begin(from, now + Duration::from_micros(n.into()));
-        }
-        let all = delays.0.lock().unwrap();
-        assert_eq!(all.len(), MAX);
-        assert!(all.contains_key(&IpAddr::from(std::net::Ipv4Addr::from(9_999))));
     }
 }

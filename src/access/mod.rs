@@ -3,6 +3,7 @@
 
 mod credentials;
 mod delay;
+mod document;
 mod hash;
 mod sign_in;
 mod users;

@@ -1,57 +1,19 @@
-//! The users file: one JSON document, read as a whole or not at all. Its form is in the README. When
-//! it is read is `watch`'s business.
+//! The users file: read as a whole or not at all. Its form is `document`'s business, and when it is
+//! read is `watch`'s.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::credentials::is_name;
+use super::document::{Document, Rights, check_prefixes, is_id};
 use super::hash::Hash;
 use super::verified::Verified;
-use super::who::{Grant, Pass, Refusal, Right};
+use super::who::{Grant, Pass, Refusal};
 
 /// Bytes of the largest file that is taken: thousands of users.
 const MAX_FILE: u64 = 1 << 20;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(default)]
-    users: Vec<User>,
-    #[serde(default)]
-    anonymous: Option<Rights>,
-    #[serde(default)]
-    others: Option<Rights>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct User {
-    name: String,
-    #[serde(default)]
-    password: Option<String>,
-    /// Hash by id.
-    #[serde(default)]
-    tokens: BTreeMap<String, String>,
-    rights: Vec<Right>,
-    #[serde(default = "everywhere")]
-    prefixes: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rights {
-    rights: Vec<Right>,
-    #[serde(default = "everywhere")]
-    prefixes: Vec<String>,
-}
-
-fn everywhere() -> Vec<String> {
-    vec![String::new()]
-}
 
 /// Somebody whose secret can be verified.
 #[derive(Clone)]
@@ -93,22 +55,11 @@ impl Directory {
     }
 
     fn parse(json: &[u8], refusal: Refusal) -> Result<Self, String> {
-        // The parser would take a list for an object whose fields have no names.
-        if !json.trim_ascii_start().starts_with(b"{") {
-            return Err("is no JSON object".to_owned());
-        }
         let Document {
             users,
             anonymous,
             others,
-        } = serde_json::from_slice(json).map_err(|error| {
-            // The parser's own words may repeat a value.
-            format!(
-                "is no document of users, at line {} column {}",
-                error.line(),
-                error.column()
-            )
-        })?;
+        } = Document::parse(json)?;
         let grant = |name: &str, rights: Option<Rights>| match rights {
             None => Ok(None),
             Some(Rights { rights, prefixes }) => {
@@ -163,6 +114,7 @@ impl Directory {
             .map(|entry: &Entry| &entry.hash)
             .max_by_key(|hash| hash.memory);
         let decoy = costly.cloned();
+        let secrets = passwords.len() + tokens.len();
         Ok(Self {
             passwords,
             tokens,
@@ -171,7 +123,7 @@ impl Directory {
             others,
             refusal,
             decoy,
-            verified: Verified::new().map_err(|error| error.to_string())?,
+            verified: Verified::new(secrets).map_err(|error| error.to_string())?,
         })
     }
 
@@ -214,25 +166,6 @@ impl Directory {
     pub(super) fn count(&self) -> usize {
         self.names.len()
     }
-}
-
-fn check_prefixes(name: &str, prefixes: &[String]) -> Result<(), String> {
-    if prefixes.is_empty() {
-        return Err(format!(
-            "has {name:?} with no prefix at all; leave prefixes out for every key"
-        ));
-    }
-    if prefixes.iter().any(|prefix| prefix.starts_with('/')) {
-        return Err(format!(
-            "has {name:?} with a prefix that begins with a slash, as no key does"
-        ));
-    }
-    Ok(())
-}
-
-fn is_id(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    (1..=64).contains(&text.len()) && text.chars().all(plain)
 }
 
 #[cfg(test)]

@@ -19,23 +19,23 @@ pub(super) async fn in_time(app: &App, route: Option<Route<'_>>, who: &Who) -> R
     let Some(rate) = &app.process.rate else {
         return Ok(());
     };
-    let waits = match route {
+    let line = match route {
         Some(Route::Health | Route::Ready) => return Ok(()),
-        Some(Route::Uploads | Route::Resumable(_)) => true,
-        _ => false,
+        Some(Route::Uploads | Route::Resumable(_)) => LINE,
+        _ => Duration::ZERO,
     };
-    let wait = rate.count(who.from, waits, Instant::now());
+    let wait = rate.count(who.from, line, Instant::now());
     if wait.is_zero() {
         return Ok(());
     }
-    if !waits {
+    if line.is_zero() {
         // Whole seconds, upwards: of what is left of one nobody may come back too early.
         let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
         return Err(Error::TooManyRequests {
             retry_after: seconds.saturating_add(1),
         });
     }
-    if wait > LINE {
+    if wait > line {
         return Err(Error::Busy {
             detail: "Too many requests come from your address. Try again in a moment.",
         });

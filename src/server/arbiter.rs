@@ -1,9 +1,8 @@
-//! The arbiter: accepts connections, gives each to the worker with the fewest, replaces dead
+//! The arbiter: accepts connections and hands them to the workers as `accept` has it, replaces dead
 //! workers, and turns signals into phases. It serves nothing itself.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +11,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::accept::{Caps, Newcomer, accept};
 use super::connection::CUT_GRACE;
-use super::refusals;
 use super::slots::Slots;
-use super::worker::{Handover, Run, Worker};
-use crate::address::holder;
+use super::worker::{Run, Worker};
 use crate::app::Process;
 use crate::counters::Count;
 
-/// After a failed accept (EMFILE and the like): trying again at once would spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What a worker may take beyond its grace to end.
 const STUCK: Duration = Duration::from_secs(1);
 /// A worker that dies young is not replaced faster than this.
@@ -41,19 +37,6 @@ pub(super) struct Arbiter {
     died: mpsc::Receiver<usize>,
     death: mpsc::Sender<usize>,
     caps: Caps,
-}
-
-/// Most connections at once.
-#[derive(Clone, Copy)]
-pub(super) struct Caps {
-    pub(super) all: usize,
-    pub(super) per_address: usize,
-}
-
-/// A connection that was accepted, and whom it is counted for.
-struct Newcomer {
-    stream: TcpStream,
-    address: Option<IpAddr>,
 }
 
 /// The two signals that end the process.
@@ -219,101 +202,9 @@ async fn next_vacancy(vacant: &BTreeMap<usize, Instant>) -> usize {
     }
 }
 
-/// Accepts one connection and hands it to a worker. At the cap the oldest connection without a
-/// complete header makes room; when all are busy, this one waits in `waiting`, and those after it
-/// in the listener's backlog. May be dropped at any await without losing a connection.
-///
-/// At the cap of an address its own oldest makes room, or this one is not taken.
-async fn accept(
-    process: &Process,
-    listener: &TcpListener,
-    waiting: &mut Option<Newcomer>,
-    slots: &Slots,
-    workers: &[Option<Worker>],
-    caps: Caps,
-) {
-    if waiting.is_none() {
-        match listener
-            .accept()
-            .await
-            .and_then(|(stream, from)| Ok((stream.into_std()?, from.ip())))
-        {
-            Ok((stream, from)) => {
-                let trusted = process.config.trusted_proxies.contain(from);
-                // Whose share is all of them waits for its turn, as all do.
-                let counted = !trusted && caps.per_address < caps.all;
-                let address = counted.then(|| holder(from));
-                *waiting = Some(Newcomer { stream, address });
-            }
-            Err(error) if passing(&error) => return,
-            Err(error) => {
-                log::error!("a connection could not be accepted: {error}");
-                // Out of descriptors: an idle connection is worth less than a new one.
-                slots.evict_oldest();
-                sleep(ACCEPT_PAUSE).await;
-                return;
-            }
-        }
-    }
-    while let Some(address) = waiting.as_ref().and_then(|newcomer| newcomer.address)
-        && slots.count_of(address) >= caps.per_address
-    {
-        if slots.evict_oldest_of(address) {
-            continue;
-        }
-        if slots.is_crowded() {
-            slots.freed().await;
-            continue;
-        }
-        if let Some(newcomer) = waiting.take() {
-            turn_away(newcomer.stream, address);
-        }
-        return;
-    }
-    while slots.count() >= caps.all && !slots.evict_oldest() {
-        slots.freed().await;
-    }
-    if let Some(newcomer) = waiting.take() {
-        hand_out(newcomer, slots, workers);
-    }
-}
-
-/// Says why, as far as that can be done without waiting. Who asks before reading may see no more
-/// than a reset.
-fn turn_away(mut stream: TcpStream, address: IpAddr) {
-    log::debug!("a connection of {address} was turned away: it has its share");
-    let _ = stream.write(refusals::TOO_MANY_CONNECTIONS);
-    let _ = stream.shutdown(Shutdown::Write);
-}
-
-/// The client went away between its connect and our accept.
-fn passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
-}
-
-fn hand_out(newcomer: Newcomer, slots: &Slots, workers: &[Option<Worker>]) {
-    let mut by_load: Vec<&Worker> = workers.iter().flatten().collect();
-    by_load.sort_by_key(|worker| worker.load());
-    let mut handover = Handover {
-        stream: newcomer.stream,
-        slot: slots.take(newcomer.address),
-    };
-    for worker in by_load {
-        match worker.hand(handover) {
-            Ok(()) => return,
-            Err(back) => handover = back,
-        }
-    }
-    log::warn!("no worker could take a connection");
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::TcpStream;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;

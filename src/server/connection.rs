@@ -101,6 +101,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
                 }
                 // Its request became complete at that very moment: it is served, and the last.
                 evicted = true;
+                slot.stay();
                 connection.as_mut().graceful_shutdown();
             }
             () = phase.draining().cancelled(), if !draining => {

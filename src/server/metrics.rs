@@ -3,8 +3,11 @@
 //!
 //! Few ask, and each for one answer: one request a connection, and a few connections at once.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,14 +22,17 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::app::Process;
 use crate::config::Config;
 use crate::metrics::{Format, Metrics};
 
-/// Connections at once; others wait in the listener's backlog.
+/// Connections at once. One more, and the oldest that has not asked yet makes room.
 const MOST: usize = 4;
+/// What a request's head may take: a scraper sends it as it connects.
+const HEAD: Duration = Duration::from_secs(2);
 /// What a connection may take from its first byte to its last.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
@@ -56,11 +62,25 @@ pub(super) async fn serve(listener: Option<TcpListener>, process: &Arc<Process>)
     };
     let metrics = Metrics::new(process);
     let mut open = FuturesUnordered::new();
+    let mut places: VecDeque<Rc<Place>> = VecDeque::with_capacity(MOST);
     loop {
         tokio::select! {
+            biased;
             Some(()) = open.next(), if !open.is_empty() => {}
-            accepted = listener.accept(), if open.len() < MOST => match accepted {
-                Ok((stream, _)) => open.push(one(stream, &metrics)),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    // Those that have ended hold theirs no longer.
+                    places.retain(|place| Rc::strong_count(place) > 1);
+                    if open.len() >= MOST {
+                        if let Some(oldest) = places.iter().find(|place| !place.asked.get()) {
+                            oldest.leave.notify_one();
+                        }
+                        open.next().await;
+                    }
+                    let place = Rc::<Place>::default();
+                    places.push_back(Rc::clone(&place));
+                    open.push(one(stream, &metrics, place));
+                }
                 Err(error) => {
                     log::warn!("a connection for metrics could not be accepted: {error}");
                     sleep(PAUSE).await;
@@ -70,20 +90,35 @@ pub(super) async fn serve(listener: Option<TcpListener>, process: &Arc<Process>)
     }
 }
 
-async fn one(stream: TcpStream, metrics: &Metrics) {
-    let service =
-        service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, metrics)) });
+/// What is known of an open connection.
+#[derive(Default)]
+struct Place {
+    /// Its request's head has come.
+    asked: Cell<bool>,
+    leave: Notify,
+}
+
+async fn one(stream: TcpStream, metrics: &Metrics, place: Rc<Place>) {
+    let service = service_fn(|request| {
+        place.asked.set(true);
+        async move { Ok::<_, Infallible>(answer(&request, metrics)) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(LONGEST)
+        .header_read_timeout(HEAD)
         .keep_alive(false)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    match timeout(LONGEST, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => log::debug!("a connection for metrics broke: {error}"),
-        Err(_) => log::debug!("a connection for metrics took too long"),
+    tokio::select! {
+        ended = timeout(LONGEST, connection) => match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => log::debug!("a connection for metrics broke: {error}"),
+            Err(_) => log::debug!("a connection for metrics took too long"),
+        },
+        () = place.leave.notified() => {
+            log::debug!("a connection for metrics that said nothing made room for another");
+        }
     }
 }
 

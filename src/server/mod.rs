@@ -1,6 +1,7 @@
 //! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
 //! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
 
+mod accept;
 mod access_log;
 mod admission;
 mod arbiter;
@@ -22,7 +23,8 @@ mod worker;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use arbiter::{Arbiter, Caps, Signals};
+use accept::Caps;
+use arbiter::{Arbiter, Signals};
 pub use phase::Phase;
 pub use rate::Rate;
 use worker::Run;

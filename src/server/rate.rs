@@ -1,27 +1,22 @@
 //! `RATE_LIMIT`: how often an address may ask, by token buckets. Which requests count is
 //! `admission`'s business.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::address::holder;
+use crate::recent::Recent;
 
 /// Seconds' worth of requests that may come at once: a page asks for all it needs.
 const BURST: f64 = 5.0;
-/// Addresses that are remembered.
+/// Addresses that are remembered. Those that went are as good as new, unless somebody waits in line.
 const MAX: usize = 8192;
 
 /// The buckets of all addresses.
 pub struct Rate {
     per_second: f64,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
-}
-
-struct Bucket {
-    tokens: f64,
-    at: Instant,
+    /// Tokens as they were when the address last asked.
+    buckets: Mutex<Recent<f64>>,
 }
 
 impl Rate {
@@ -30,42 +25,23 @@ impl Rate {
     pub fn new(per_second: u32) -> Self {
         Self {
             per_second: per_second.into(),
-            buckets: Mutex::default(),
+            buckets: Mutex::new(Recent::new(MAX)),
         }
     }
 
-    fn burst(&self) -> f64 {
-        self.per_second * BURST
-    }
-
-    /// Counts a request; how long until the next may come, where this one comes too early. Such a one
-    /// counts only where it will `wait`.
-    pub(super) fn count(&self, from: IpAddr, wait: bool, now: Instant) -> Duration {
+    /// How long until the request may come. It takes its token only where that is at most `line`, what
+    /// it would wait: who is refused owes nothing, however often they come back.
+    pub(super) fn count(&self, from: IpAddr, line: Duration, now: Instant) -> Duration {
+        let burst = self.per_second * BURST;
         let mut all = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = holder(from);
-        if all.len() >= MAX && !all.contains_key(&from) {
-            // By then a bucket is as good as new, unless somebody waits in line for it.
-            let full = Duration::from_secs_f64(BURST);
-            all.retain(|_, bucket| now.duration_since(bucket.at) < full);
-            if all.len() >= MAX {
-                let oldest = all.iter().min_by_key(|(_, bucket)| bucket.at);
-                if let Some(oldest) = oldest.map(|(address, _)| *address) {
-                    all.remove(&oldest);
-                }
-            }
+        let (tokens, since) = all.of(from, now, burst);
+        *tokens = (*tokens + since.as_secs_f64() * self.per_second).min(burst);
+        let left = *tokens - 1.0;
+        let wait = Duration::from_secs_f64((-left).max(0.0) / self.per_second);
+        if wait <= line {
+            *tokens = left;
         }
-        let bucket = all.entry(from).or_insert(Bucket {
-            tokens: self.burst(),
-            at: now,
-        });
-        let since = now.duration_since(bucket.at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + since * self.per_second).min(self.burst());
-        bucket.at = now;
-        let left = bucket.tokens - 1.0;
-        if left >= 0.0 || wait {
-            bucket.tokens = left;
-        }
-        Duration::from_secs_f64((-left).max(0.0) / self.per_second)
+        wait
     }
 }
 
@@ -78,18 +54,21 @@ mod tests {
         let (rate, start) = (Rate::new(2), Instant::now());
         let from: IpAddr = [192, 0, 2, 1].into();
         for _ in 0..10 {
-            assert!(rate.count(from, false, start).is_zero());
+            assert!(rate.count(from, Duration::ZERO, start).is_zero());
         }
         let half = Duration::from_millis(500);
-        assert_eq!(rate.count(from, false, start), half);
+        assert_eq!(rate.count(from, Duration::ZERO, start), half);
         assert_eq!(
-            rate.count(from, false, start),
+            rate.count(from, Duration::ZERO, start),
             half,
             "refused ones cost nothing"
         );
-        assert!(rate.count(from, false, start + half).is_zero());
-        assert!(!rate.count(from, false, start + half).is_zero());
-        assert!(rate.count([192, 0, 2, 2].into(), false, start).is_zero());
+        assert!(rate.count(from, Duration::ZERO, start + half).is_zero());
+        assert!(!rate.count(from, Duration::ZERO, start + half).is_zero());
+        assert!(
+            rate.count([192, 0, 2, 2].into(), Duration::ZERO, start)
+                .is_zero()
+        );
     }
 
     #[test]
@@ -97,17 +76,22 @@ mod tests {
         let (rate, now) = (Rate::new(1), Instant::now());
         let from: IpAddr = [192, 0, 2, 1].into();
         let waits: Vec<_> = (0..8)
-            .map(|_| rate.count(from, true, now).as_secs())
+            .map(|_| rate.count(from, Duration::from_secs(30), now).as_secs())
             .collect();
         assert_eq!(waits, [0, 0, 0, 0, 0, 1, 2, 3]);
     }
 
     #[test]
-    fn the_table_is_bounded() {
-        let (rate, now) = (Rate::new(1), Instant::now());
-        for n in 0..20_000_u32 {
-            rate.count(std::net::Ipv4Addr::from(n).into(), false, now);
+    fn who_is_refused_because_the_line_is_too_long_owes_nothing_for_it() {
+        let (rate, start) = (Rate::new(1), Instant::now());
+        let from: IpAddr = [192, 0, 2, 1].into();
+        let line = Duration::from_secs(30);
+        for _ in 0..35 {
+            assert!(rate.count(from, line, start) <= line);
         }
-        assert_eq!(rate.buckets.lock().unwrap().len(), MAX);
+        for _ in 0..3600 {
+            assert_eq!(rate.count(from, line, start), line + Duration::from_secs(1));
+        }
+        assert_eq!(rate.count(from, line, start + Duration::from_secs(1)), line);
     }
 }

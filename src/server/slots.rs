@@ -82,14 +82,14 @@ impl Slots {
         self.evict(|_| true)
     }
 
-    /// Whether as many are on their way out as may be: one that must go has to wait.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.0.leaving.load(Ordering::Relaxed) >= LEAVING
-    }
-
     /// The same of an address.
     pub(super) fn evict_oldest_of(&self, address: IpAddr) -> bool {
         self.evict(|entry| entry.address == Some(address))
+    }
+
+    /// Whether as many are on their way out as may be: one that must go has to wait.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.0.leaving.load(Ordering::Relaxed) >= LEAVING
     }
 
     fn evict(&self, which: impl Fn(&Entry) -> bool) -> bool {
@@ -100,7 +100,10 @@ impl Slots {
         let oldest = open
             .entries
             .iter()
-            .find(|(_, entry)| which(entry) && entry.in_service.is_idle())
+            // Who was told already goes as soon as it has served its last request.
+            .find(|(_, entry)| {
+                which(entry) && entry.in_service.is_idle() && !entry.evict.is_cancelled()
+            })
             .map(|(id, _)| *id);
         // It counts as gone at once: its task needs a moment to close it.
         match oldest.and_then(|id| open.remove(id)) {
@@ -119,7 +122,13 @@ impl Slots {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.open()
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,6 +159,18 @@ impl Slot {
         &self.entry.in_service
     }
 
+    /// It was told to go and serves a request first: it counts as open again, and one more may be
+    /// told to. With those on their way out there are no more than before.
+    pub(super) fn stay(&self) {
+        let mut open = self.shared.open();
+        if !open.entries.contains_key(&self.id) {
+            open.insert(self.id, self.entry.clone());
+            self.shared.leaving.fetch_sub(1, Ordering::Relaxed);
+        }
+        drop(open);
+        self.shared.freed.notify_one();
+    }
+
     /// Cancelled when the connection must go to make room.
     pub(super) fn evict(&self) -> &CancellationToken {
         &self.entry.evict
@@ -158,12 +179,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let left = self
-            .shared
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(self.id);
+        let left = self.shared.open().remove(self.id);
         if left.is_none() {
             self.shared.leaving.fetch_sub(1, Ordering::Relaxed);
         }
@@ -201,6 +217,35 @@ mod tests {
         taken.remove(0);
         assert!(slots.evict_oldest() && !slots.evict_oldest());
         drop(taken);
+        assert_eq!(slots.0.leaving.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn those_that_serve_a_request_before_they_go_count_as_open_and_let_others_be_told() {
+        let (slots, a) = (Slots::default(), IpAddr::from([192, 0, 2, 1]));
+        let taken: Vec<_> = (0..=LEAVING).map(|_| slots.take(Some(a))).collect();
+        for _ in 0..LEAVING {
+            assert!(slots.evict_oldest_of(a));
+        }
+        assert!(!slots.evict_oldest_of(a));
+        for slot in &taken[..LEAVING] {
+            // Its request may be over by now.
+            slot.stay();
+            slot.stay();
+        }
+        assert_eq!(
+            (slots.count(), slots.count_of(a)),
+            (LEAVING + 1, LEAVING + 1)
+        );
+        assert!(slots.evict_oldest_of(a));
+        assert!(
+            taken[LEAVING].evict().is_cancelled(),
+            "not one that goes anyway"
+        );
+        assert!(!slots.evict_oldest_of(a));
+        assert_eq!(slots.0.leaving.load(Ordering::Relaxed), 1);
+        drop(taken);
+        assert_eq!((slots.count(), slots.count_of(a)), (0, 0));
         assert_eq!(slots.0.leaving.load(Ordering::Relaxed), 0);
     }
 
