@@ -50,6 +50,9 @@ impl Access {
             users,
         } = claim;
         let wait = self.delays.begin(who.from, Instant::now());
+        let wait = wait.ok_or(Error::Busy {
+            detail: "Too many sign in from your address. Try again in a moment.",
+        })?;
         if !wait.is_zero() {
             sleep(wait).await;
         }

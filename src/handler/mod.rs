@@ -173,7 +173,13 @@ async fn read(
     if query.has("versions") {
         return versions::list(app, key).await;
     }
-    download::get(app, key, query, headers, method).await
+    let mut response = download::get(app, key, query, headers, method).await?;
+    if !app.process.access.is_off() {
+        // Whatever was stored with it: what was asked for by one is not for a cache to give to others.
+        let private = HeaderValue::from_static("private, no-cache");
+        response.headers_mut().insert(CACHE_CONTROL, private);
+    }
+    Ok(response)
 }
 
 /// Makes a change as a task of the worker's: when the client goes, hyper drops whoever waits for
