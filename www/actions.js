@@ -1,7 +1,7 @@
 // What is done with objects that are there: downloaded, deleted and brought back, renamed, moved,
 // linked to and shared. Each takes items {key, folder} and `back`, which returns the focus.
 
-import { below, changed, link, list, move as moveOne, place, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
+import { below, changed, link, list, move as moveOne, place, problem, remove as removeOne, removeAll, share as shareOne, versions } from './api.js';
 import * as dialog from './dialog.js';
 import { baseName, count, element, fullDate, number, plain, shortName } from './format.js';
 
@@ -36,9 +36,27 @@ function open([{ key }]) {
   location.hash = place(key);
 }
 
-export function download([{ key, folder }]) {
+// Browsers do not say why a download was refused. Rights are looked at before anything else: what
+// takes longer is left to the browser.
+async function refusal(address) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), 1000);
+  try {
+    const answer = await fetch(address, { signal: stop.signal, cache: 'no-store' });
+    return answer.ok ? '' : problem(answer.status, (name) => answer.headers.get(name), await answer.text()).message;
+  } catch {
+    return '';
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+  }
+}
+
+export async function download([{ key, folder }]) {
   const address = folder ? `files?${new URLSearchParams({ prefix: key })}&zip` : link(key);
-  element('a', { href: address, download: '' }).click();
+  const refused = folder && await refusal(address);
+  if (refused) dialog.toast(refused);
+  else element('a', { href: address, download: '' }).click();
 }
 
 export async function copyLink([{ key, folder }]) {
@@ -138,7 +156,8 @@ async function removeNow(items, back) {
   const markers = markersOf(gone.slice(0, KNOWN), already);
   const undo = gone.length > 0 && (kept || [...(await markers).values()].some(Boolean));
   const run = async () => bringBack(gone, await markers, total, back);
-  dialog.toast(`${trouble}Deleted ${name}.${rest}`, undo ? { label: 'Undo', run } : null);
+  const did = total > 0 || !(trouble || failed) ? `Deleted ${name}.` : '';
+  dialog.toast(`${trouble}${did}${rest}`.trim(), undo ? { label: 'Undo', run } : null);
 }
 
 // Whether a delete is what hides an object: a marker on a marker hides nothing.

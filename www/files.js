@@ -41,6 +41,8 @@ let shown = [];
 let order = 'name';
 let direction = 1;
 let loading = null;
+// Whether the list may not be seen.
+let unseen = false;
 
 export const folder = () => prefix ?? '';
 
@@ -150,13 +152,18 @@ export async function load({ on = false, quiet = false } = {}) {
     }
     cursor = page.next_cursor ?? null;
     loading = null;
+    unseen = false;
     take([...prefixes.map(asFolder), ...files.filter((file) => file.key !== prefix).map(asFile)]);
     draw(fresh);
     apply();
   } catch (error) {
     if (loading !== mine) return;
     loading = null;
-    failed.querySelector('p').textContent = error.message;
+    unseen = error.status === 401 || error.status === 403;
+    failed.querySelector('p').textContent = unseen
+      ? 'You may not see the files here. If you may add some, choose them above.' : error.message;
+    $('#again').hidden = unseen;
+    failed.classList.toggle('error', !unseen);
     failed.hidden = false;
     if (!on) {
       byKey = new Map();
@@ -326,11 +333,16 @@ function apply() {
   const known = [...news.gone].filter((key) => byKey.has(key));
   news.gone.clear();
   news.came.clear();
+  if (unseen) return;
   if (known.length > 0) drop(known);
   if (items.size > 0) take([...items.values()]);
   if (known.length + items.size > 0) draw();
 }
 
+zip.addEventListener('click', async (event) => {
+  event.preventDefault();
+  (await import('./actions.js')).download([{ key: prefix + filter.value, folder: true }]);
+});
 $('#load').addEventListener('click', () => load({ quiet: true }));
 $('#again').addEventListener('click', () => load({ on: cursor !== null }));
 more.addEventListener('click', () => load({ on: true }));

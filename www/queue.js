@@ -2,7 +2,8 @@
 // network or the server fails. How bytes go is send.js's, how it looks is uploads.js's.
 //
 // An entry: {id, batch, key, path, folder, size, modified, type, file, state, sent, url, note, advice,
-// replace, both, tries}; `sent` is what the server has acknowledged.
+// replace, both, kept, tries, refusals}; `sent` is what the server has acknowledged, `kept`: what has
+// its name may not be replaced.
 
 import { backoff, changed, passing, sleep } from './api.js';
 import { baseName } from './format.js';
@@ -131,6 +132,7 @@ async function run(entry) {
   running.add(entry);
   const stop = new AbortController();
   entry.stop = stop;
+  entry.refusals = 0;
   set(entry, 'uploading');
   try {
     const object = await send(entry, stop.signal, (at, fresh) => {
@@ -152,7 +154,10 @@ async function run(entry) {
 }
 
 function fail(entry, error) {
-  if (error instanceof Exists) {
+  if (error instanceof Exists && error.kept) {
+    Object.assign(entry, { kept: true, replace: false });
+    set(entry, 'conflict', error.kept, 'You may add files here, and not replace any. Keep both, or skip this one.');
+  } else if (error instanceof Exists) {
     set(entry, 'conflict', 'A file of this name exists already.');
   } else if ((error.status === 0 || passing(error.status) || error.code === 'conflict') && entry.tries < TRIES) {
     entry.tries += 1;
@@ -230,7 +235,7 @@ export function resume(entry) {
 }
 
 export function retry(entry) {
-  entry.tries = 0;
+  Object.assign(entry, { tries: 0, kept: false });
   wait(entry);
   next();
 }
@@ -245,7 +250,7 @@ export function cancel(entry) {
 
 // What is to be done where the name exists: 'replace', 'both' or 'skip'.
 export function answer(entry, how) {
-  if (entry.state !== 'conflict') return;
+  if (entry.state !== 'conflict' || (entry.kept && how === 'replace')) return;
   if (how === 'skip') {
     set(entry, 'skipped');
   } else {

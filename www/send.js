@@ -21,12 +21,25 @@ const ANSWER_MS = 150_000;
 
 const TUS = { 'Tus-Resumable': '1.0.0' };
 
-// The name is taken.
-export class Exists extends Error {}
+// Refusals of one file, after which nothing more is sent by itself; as many names are tried.
+const REFUSALS = 100;
+
+// The name is taken. `kept`: and what has it may not be replaced, in the server's words.
+export class Exists extends Error {
+  constructor(kept = '') {
+    super();
+    this.kept = kept;
+  }
+}
+const mayNot = ({ status }) => status === 401 || status === 403;
 
 // XMLHttpRequest, because fetch does not tell whether anything moves.
-function request(method, address, headers, body, signal) {
+function request(entry, method, address, headers, body, signal) {
   return new Promise((resolve, reject) => {
+    if (entry.refusals >= REFUSALS) {
+      reject(new Problem('The server has refused this too often.', { status: 400 }));
+      return;
+    }
     const xhr = new XMLHttpRequest();
     let timer;
     const wait = (time) => {
@@ -43,7 +56,10 @@ function request(method, address, headers, body, signal) {
     xhr.onload = () => {
       const field = (name) => xhr.getResponseHeader(name);
       if (xhr.status < 300) resolve({ status: xhr.status, field, text: xhr.responseText });
-      else reject(Object.assign(problem(xhr.status, field, xhr.responseText), { offset: field('Upload-Offset') }));
+      else {
+        entry.refusals += 1;
+        reject(Object.assign(problem(xhr.status, field, xhr.responseText), { offset: field('Upload-Offset') }));
+      }
     };
     xhr.onloadend = () => {
       clearTimeout(timer);
@@ -62,7 +78,9 @@ function request(method, address, headers, body, signal) {
 // Whether what is stored is this file already: an answer was lost, and what it said is to be
 // found out. Only for what fits into memory.
 async function same(entry, signal) {
-  const stored = await head(entry.key, { signal });
+  const stored = await head(entry.key, { signal }).catch((error) => {
+    if (!mayNot(error)) throw error;
+  });
   if (!stored || Number(stored.get('Content-Length')) !== entry.size) return false;
   const answer = await fetch(link(entry.key), { cache: 'no-store', signal });
   if (!answer.ok) return false;
@@ -79,24 +97,43 @@ function nextName(key) {
   return `${path ?? ''}${stem} (${Number(number ?? 1) + 1})${end ?? ''}`;
 }
 
-async function findName(entry, signal) {
-  for (let tries = 0; tries < 100; tries += 1) {
-    entry.key = nextName(entry.key);
-    if (!await exists(entry.key, signal)) return;
+// The folder that was last found to be one whose names may not be seen.
+let unseen = null;
+
+// Whether a name is taken; null where that may not be known: what is sent under a condition tells.
+async function isTaken(key, signal) {
+  const folder = key.slice(0, key.lastIndexOf('/') + 1);
+  if (folder === unseen) return null;
+  try {
+    return await exists(key, signal);
+  } catch (error) {
+    if (!mayNot(error)) throw error;
+    unseen = folder;
+    return null;
   }
-  throw new Problem('Too many files have this name and a number already.', { status: 412 });
 }
 
-async function put(entry, signal) {
+async function findName(entry, signal) {
+  for (let tries = 0; tries < REFUSALS; tries += 1) {
+    entry.key = nextName(entry.key);
+    if (!await isTaken(entry.key, signal)) return;
+  }
+  throw new Problem('Too many files have this name and a number already.', { status: 400 });
+}
+
+async function put(entry, signal, acknowledge) {
   for (;;) {
-    if (!entry.replace && entry.size > ASK_FIRST && await exists(entry.key, signal)) {
+    const taken = !entry.replace && entry.size > ASK_FIRST && await isTaken(entry.key, signal);
+    // There the first request, which has no body, tells.
+    if (taken === null) return resumable(entry, signal, acknowledge);
+    if (taken) {
       if (entry.unsure && await same(entry, signal)) return stored(entry);
       if (!entry.both) throw new Exists();
       await findName(entry, signal);
     }
     try {
       const headers = entry.replace ? {} : { 'If-None-Match': '*' };
-      const { text } = await request('PUT', link(entry.key), headers, entry.file, signal);
+      const { text } = await request(entry, 'PUT', link(entry.key), headers, entry.file, signal);
       try {
         return JSON.parse(text);
       } catch {
@@ -108,7 +145,7 @@ async function put(entry, signal) {
       if (!error.status) entry.unsure = true;
       if (error.status !== 412) throw error;
       if (entry.unsure && await same(entry, signal)) return stored(entry);
-      if (!entry.both) throw new Exists();
+      if (!entry.both) throw new Exists(entry.replace && error.message);
       await findName(entry, signal);
     }
   }
@@ -120,19 +157,19 @@ function base64(text) {
 
 async function begin(entry, signal) {
   // Asked beforehand, so that nothing is sent in vain; who comes meanwhile the server finds at the end.
-  if (!entry.replace && await exists(entry.key, signal)) {
+  if (!entry.replace && await isTaken(entry.key, signal)) {
     if (!entry.both) throw new Exists();
     await findName(entry, signal);
   }
   const headers = { ...TUS, 'Upload-Length': entry.size };
   if (!entry.replace) headers['If-None-Match'] = '*';
   if (entry.type) headers['Upload-Metadata'] = `filetype ${base64(entry.type)}`;
-  const answer = await request('POST', `uploads?key=${encodeURIComponent(entry.key)}`, headers, null, signal);
+  const answer = await request(entry, 'POST', `uploads?key=${encodeURIComponent(entry.key)}`, headers, null, signal);
   entry.url = new URL(answer.field('Location'), document.baseURI).href;
 }
 
 async function offset(entry, signal) {
-  const answer = await request('HEAD', entry.url, TUS, null, signal);
+  const answer = await request(entry, 'HEAD', entry.url, TUS, null, signal);
   return Number(answer.field('Upload-Offset'));
 }
 
@@ -145,6 +182,7 @@ function adapt(length, seconds) {
 
 async function resumable(entry, signal, acknowledge) {
   for (;;) {
+    const begun = entry.url;
     try {
       return await goOn(entry, signal, acknowledge);
     } catch (error) {
@@ -152,7 +190,9 @@ async function resumable(entry, signal, acknowledge) {
       // Another was faster, and what was sent can become an object under a free name only.
       giveUp(entry);
       entry.url = null;
-      if (!entry.replace && !entry.both) throw new Exists();
+      // What was begun before people said so had the condition; what was begun since had none.
+      if (!entry.both && !(entry.replace && begun)) throw new Exists(entry.replace && error.message);
+      if (entry.both && await isTaken(entry.key, signal) === null) entry.key = nextName(entry.key);
     }
   }
 }
@@ -164,7 +204,7 @@ async function goOn(entry, signal, acknowledge) {
       at = await offset(entry, signal);
       acknowledge(at, 0);
       // The name was free when it began; while it stood still another may have taken it.
-      if (at < entry.size && !entry.replace && await exists(entry.key, signal)) {
+      if (at < entry.size && !entry.replace && await isTaken(entry.key, signal)) {
         if (!entry.both) throw new Exists();
         giveUp(entry);
         entry.url = null;
@@ -187,7 +227,7 @@ async function goOn(entry, signal, acknowledge) {
     const began = performance.now();
     let answer;
     try {
-      answer = await request('PATCH', entry.url, headers, entry.file.slice(at, end), signal);
+      answer = await request(entry, 'PATCH', entry.url, headers, entry.file.slice(at, end), signal);
     } catch (error) {
       if (error.status !== 409 || error.offset === null) throw error;
       // Someone else's request, or one of ours that was cut, brought more than we knew.
@@ -214,8 +254,8 @@ export async function send(entry, signal, acknowledge) {
     throw new Problem('The file can no longer be read: it was changed, moved or deleted.', { status: 400, code: 'unreadable' });
   });
   if (entry.size > SMALL) return resumable(entry, signal, acknowledge);
-  const object = await put(entry, signal);
-  acknowledge(entry.size, entry.size);
+  const object = await put(entry, signal, acknowledge);
+  acknowledge(entry.size, entry.size - entry.sent);
   return object;
 }
 

@@ -187,7 +187,8 @@ function fill(row, entry) {
   note.textContent = noteOf(entry);
   advice.textContent = entry.advice;
   // Buttons a button of which has the focus are not exchanged for the same.
-  const labels = entry.file || !['failed', 'cancelled'].includes(state) ? BUTTONS[state] : ['Remove'];
+  const labels = (entry.file || !['failed', 'cancelled'].includes(state) ? BUTTONS[state] : ['Remove'])
+    .filter((label) => !(entry.kept && label === 'Replace'));
   if (row.dataset.state === state && buttons.childElementCount === labels.length) return;
   const focused = buttons.contains(document.activeElement);
   row.dataset.state = state;
@@ -264,7 +265,8 @@ async function askNext(sum) {
   const inConflict = (each) => each.state === 'conflict';
   const conflicts = [...queue.entries.values()].filter(inConflict);
   for (const each of conflicts) if (standing.has(each.batch)) queue.answer(each, standing.get(each.batch));
-  const entry = conflicts.find(inConflict);
+  // What may not be replaced its row asks about.
+  const entry = conflicts.find((each) => inConflict(each) && !each.kept);
   if (asking || putOff || !entry) return;
   asking = true;
   const all = element('input', { type: 'checkbox' });

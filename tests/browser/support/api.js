@@ -11,8 +11,10 @@ function path(key) {
 }
 
 export class Api {
-  constructor(server) {
+  // `headers` go with every request.
+  constructor(server, headers = {}) {
     this.server = server;
+    this.headers = headers;
     this.agent = new Agent({ keepAlive: true, maxSockets: 32 });
   }
 
@@ -21,7 +23,7 @@ export class Api {
     return new Promise((resolve, reject) => {
       const asked = request({
         host: '127.0.0.1', port: this.server.port, agent: this.agent, method, path: this.server.base + address,
-        headers: { ...headers, 'content-length': body === undefined ? 0 : Buffer.byteLength(body) },
+        headers: { ...this.headers, ...headers, 'content-length': body === undefined ? 0 : Buffer.byteLength(body) },
       }, (answer) => {
         const hash = createHash('sha256');
         const chunks = [];

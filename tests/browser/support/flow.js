@@ -22,6 +22,8 @@ after(close);
 // Options:
 //   stores      only these
 //   settings    of the server
+//   users       who may do what, where `settings` have AUTH
+//   headers     what the tests' own requests to the API have
 //   seed(api)   lays out what the page begins with
 //   at          the address to open, none when false
 //   context     playwright's options of the browser context
@@ -55,11 +57,12 @@ class World {
     this.watch = this.watch.bind(this);
   }
 
-  async open({ settings, seed, at = '', context = {}, wire = false }) {
+  async open({ settings = {}, users, headers, seed, at = '', context = {}, wire = false }) {
     this.folder = await Folder.new();
     this.place = await Place.new(this.store);
-    this.server = await this.place.serve(settings);
-    this.api = new Api(this.server);
+    const file = users && { AUTH_USERS_FILE: await this.folder.file('users.json', JSON.stringify(users)) };
+    this.server = await this.place.serve({ ...settings, ...file });
+    this.api = new Api(this.server, headers);
     await seed?.(this.api);
     if (wire) this.proxy = await Proxy.start(this.server.port);
     this.origin = (this.proxy ?? this.server).origin + this.server.base;
