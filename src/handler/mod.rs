@@ -23,6 +23,8 @@ mod versions;
 mod weight;
 mod zip;
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -102,8 +104,8 @@ pub async fn handle(
             let (key, query) = match target(route, &method, request.uri().query()) {
                 Ok(target) => target,
                 Err(error) => {
-                    return audit::watch(change, app.process.phase.cut(), async { Err(error) })
-                        .await;
+                    let cut = app.process.phase.cut();
+                    return audit::watch(change, cut, ready(Err(error))).await;
                 }
             };
             match (key, &method) {
@@ -185,25 +187,36 @@ async fn read(
 /// Makes a change as a task of the worker's: when the client goes, hyper drops whoever waits for
 /// the answer, and an upload must still be given up in order, and a change have its line in the
 /// audit. It is told so by its token, as it is when the process is cut.
-async fn to_the_end<F>(
+fn to_the_end<F>(
     app: &App,
     change: Option<Change>,
     work: impl FnOnce(CancellationToken) -> F,
-) -> Result<Response<Body>, Error>
+) -> impl Future<Output = Result<Response<Body>, Error>>
 where
     F: Future<Output = Result<Response<Body>, Error>> + Send + 'static,
 {
+    let stop = app.process.phase.cut().child_token();
+    // Boxed, so that the code of a task is there once and not for each kind of change.
+    let work = Box::pin(work(stop.clone()));
+    run(app, change, stop, work)
+}
+
+type Work = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+
+async fn run(
+    app: &App,
+    change: Option<Change>,
+    stop: CancellationToken,
+    work: Work,
+) -> Result<Response<Body>, Error> {
     let cut = app.process.phase.cut();
     // Those whose client has gone and that still clean up count as well.
     if app.tasks.len() >= app.process.config.max_connections {
-        return audit::watch(change, cut, async { Err(Error::BudgetSpent) }).await;
+        return audit::watch(change, cut, ready(Err(Error::BudgetSpent))).await;
     }
-    let stop = cut.child_token();
-    let guard = stop.clone().drop_guard();
-    let work = {
-        let (cut, work) = (cut.clone(), work(stop));
-        async move { audit::watch(change, &cut, work).await }
-    };
+    let guard = stop.drop_guard();
+    let cut = cut.clone();
+    let work = async move { audit::watch(change, &cut, work).await };
     // What is told with the request goes along to the task.
     let outcome = match context::current() {
         Some(context) => app.tasks.spawn(context::within(context, work)).await,
