@@ -49,6 +49,8 @@ impl SmallCopies {
         };
         let prefix = format!("parts-{:016x}/", getrandom::u64().unwrap());
         let settings = S3Settings::new(s3, &prefix, Duration::from_secs(20)).unwrap();
+        let credentials = settings.credentials().clone();
+        tokio::spawn(async move { match credentials.keep().await {} });
         let store = Arc::new(S3Store::new(Arc::new(settings.copying_at_most(most))));
         let rules = KeyRules::default();
         let [from, to] = ["from ü", "to"].map(|key| rules.readable(key).unwrap());

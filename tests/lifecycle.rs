@@ -10,6 +10,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::agent::Agent;
 use support::server::On;
 use support::{Noise, Server, sha256, wait_for};
 
@@ -39,6 +40,50 @@ fn sigterm_finishes_what_is_in_flight_and_exits_0() {
         assert_eq!(server.wait(), 0);
         assert!(server.log().contains("nothing was cut"), "{}", server.log());
     }
+}
+
+#[test]
+fn a_mount_that_hangs_neither_keeps_the_store_unknown_nor_the_process_from_its_end() {
+    let listing = "<ListBucketResult><Name>b</Name><Prefix></Prefix><KeyCount>0</KeyCount>\
+        <MaxKeys>1</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>";
+    let s3 = Agent::start(move |_| (200, listing.to_owned()));
+    s3.set_down(true);
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users.json");
+    std::fs::write(&users, "{\"users\": []}").unwrap();
+    let settings = [
+        ("BUCKET_NAME", "b"),
+        // A name, which is looked up for each check.
+        (
+            "AWS_ENDPOINT_URL_S3",
+            &s3.url.replace("127.0.0.1", "localhost"),
+        ),
+        ("AWS_ACCESS_KEY_ID", "x"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AUTH", "basic"),
+        ("AUTH_USERS_FILE", users.to_str().unwrap()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut server = Server::spawn(&settings);
+    assert_eq!(server.client().get("/ready").status, 503);
+    // To read a pipe that nobody writes is to wait.
+    let pipe = dir.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    std::fs::rename(&pipe, &users).unwrap();
+    let waits = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        let waiting = |task: std::io::Result<std::fs::DirEntry>| {
+            let state = std::fs::read_to_string(task.unwrap().path().join("wchan"));
+            state.is_ok_and(|state| state.contains("fifo") || state.contains("wait_for_partner"))
+        };
+        tasks.into_iter().any(waiting)
+    };
+    wait_for("the file to be read", waits);
+    s3.set_down(false);
+    server.wait_ready();
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod worker;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use accept::Caps;
 use arbiter::{Arbiter, Signals};
@@ -41,6 +42,12 @@ pub struct Server {
     listener: TcpListener,
     metrics: Option<TcpListener>,
 }
+
+/// Threads for what may block beside the workers' own: the check of a local store, name lookups, the
+/// users file, the files of credentials. One of these may hang for each mount that does.
+const BLOCKING_THREADS: usize = 4;
+/// What such a thread gets to end in, when all else has.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -78,9 +85,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            // The background check of a local store writes a file now and then, the sweeper reads, and
-            // so does who watches the users file.
-            .max_blocking_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS)
             .build()?;
         limits::no_core_dumps();
         limits::no_huge_pages();
@@ -97,7 +102,7 @@ impl Server {
         let rules = KeyRules {
             prefix_len: process.config.key_prefix.len(),
         };
-        runtime.block_on(async {
+        let served = runtime.block_on(async {
             let signals = Signals::listen()?;
             let address = listener.local_addr()?;
             let per_address = process.config.max_connections_per_address;
@@ -125,6 +130,9 @@ impl Server {
             }
             log::info!("{}", process.counters);
             Ok(())
-        })
+        });
+        // To drop it would wait for as long as a mount hangs.
+        runtime.shutdown_timeout(PARTING);
+        served
     }
 }

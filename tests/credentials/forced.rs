@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use cloud_portfolio::config::{Config, StoreConfig};
 use cloud_portfolio::store::s3::{S3Settings, S3Store};
-use cloud_portfolio::store::{Attributes, Condition, KeyRules, Payload, Store as _, StoreError};
+use cloud_portfolio::store::{
+    Attributes, Condition, KeyRules, ListQuery, Payload, Store as _, StoreError,
+};
 use futures_util::{StreamExt as _, future, stream};
 use tokio::runtime::{Builder, Runtime};
 
@@ -137,6 +139,7 @@ fn one_fetch_serves_all_requests_of_all_workers() {
     };
     let settings = Arc::new(S3Settings::new(s3, "", TIMEOUT).unwrap());
     assert_eq!(settings.credentials().expires_at(), None);
+    s3::keep(&settings);
     let workers: Vec<_> = (0..4)
         .map(|_| {
             let settings = Arc::clone(&settings);
@@ -155,4 +158,48 @@ fn one_fetch_serves_all_requests_of_all_workers() {
     assert_eq!((agent.count(), fake.requests()), (1, 100));
     let left = settings.credentials().expires_at().unwrap() - chrono::Utc::now();
     assert!((3500..=3600).contains(&left.num_seconds()));
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_those_who_wait_for_it_give_up_or_leave() {
+    // Longer than a request waits, shorter than the patience with a source.
+    let agent = numbering(Duration::from_millis(4_600));
+    let more = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.url.as_str())];
+    let fake = FakeS3::start(vec![listing()]).await;
+    let store = s3::open(&settings(&fake, &more), TIMEOUT);
+    for _ in 0..3 {
+        let left = tokio::time::timeout(Duration::from_millis(50), store.check()).await;
+        assert!(left.is_err());
+    }
+    assert_err!(store.check().await, StoreError::Credentials(_));
+    store.check().await.unwrap();
+    assert_eq!((keys(&fake), agent.count()), (vec!["key-1".to_owned()], 1));
+}
+
+#[tokio::test]
+async fn s3_is_not_gone_because_there_are_no_credentials_to_ask_it_with() {
+    let agent = numbering(Duration::ZERO);
+    agent.set_down(true);
+    let more = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.url.as_str())];
+    let fake = FakeS3::start(vec![listing()]).await;
+    let store = s3::open(&settings(&fake, &more), TIMEOUT);
+    for _ in 0..3 {
+        assert_err!(store.check().await, StoreError::Credentials(_));
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    agent.set_down(false);
+    let query = ListQuery {
+        prefix: String::new(),
+        delimiter: None,
+        limit: 1,
+        cursor: None,
+    };
+    loop {
+        match store.list(&query).await {
+            Err(StoreError::Credentials(_)) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => break assert!(other.is_ok(), "{other:?}"),
+        }
+    }
 }

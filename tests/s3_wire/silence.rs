@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cloud_portfolio::store::{Condition, Payload, StoreError};
+use cloud_portfolio::store::{Condition, Payload, Store as _, StoreError};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
@@ -11,7 +11,7 @@ use super::calls::{
     COMPLETED, Call, IDEMPOTENT, LONG, OBJECT, ONLY_ONCE, STORED, complete, get, listing, open,
     paced, put, read,
 };
-use crate::fake_s3::{FakeS3, Reply, answer};
+use crate::fake_s3::{FakeS3, Reply, Seen, answer};
 use crate::s3::assert_err;
 
 /// For silence that is to be noticed.
@@ -37,6 +37,24 @@ async fn a_silent_store_times_out() {
             }),
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_store_that_only_lists_slowly_is_not_gone() {
+    let slow = |seen: &Seen| {
+        if seen.target.contains("list-type") {
+            Reply::Stall(Vec::new())
+        } else {
+            Reply::Answer(answer(404, &[], b""))
+        }
+    };
+    let fake = FakeS3::deciding(slow).await;
+    let store = open(&fake, LONG);
+    for _ in 0..3 {
+        let check = tokio::time::timeout(Duration::from_secs(2), store.check());
+        assert!(check.await.is_err());
+        assert_err!(get(&store).await, StoreError::NotFound);
+    }
 }
 
 #[tokio::test]

@@ -71,9 +71,10 @@ impl Seen {
     }
 }
 
-#[derive(Default)]
+type Script = Box<dyn FnMut(&Seen) -> Option<Reply> + Send>;
+
 struct Shared {
-    script: Mutex<std::vec::IntoIter<Reply>>,
+    script: Mutex<Script>,
     seen: Mutex<Vec<Seen>>,
     accepts: AtomicUsize,
 }
@@ -90,20 +91,26 @@ impl FakeS3 {
     /// Answers the first request, on whichever connection, with the first reply, and so on.
     /// Requests beyond the script are refused with 400.
     pub async fn start(script: Vec<Reply>) -> Self {
-        Self::listen(script, None).await
+        Self::listen(in_order(script), None).await
+    }
+
+    /// Answers each request as this says.
+    pub async fn deciding(mut reply: impl FnMut(&Seen) -> Reply + Send + 'static) -> Self {
+        Self::listen(Box::new(move |seen| Some(reply(seen))), None).await
     }
 
     pub async fn start_tls(script: Vec<Reply>, acceptor: TlsAcceptor) -> Self {
-        Self::listen(script, Some(acceptor)).await
+        Self::listen(in_order(script), Some(acceptor)).await
     }
 
-    async fn listen(script: Vec<Reply>, tls: Option<TlsAcceptor>) -> Self {
+    async fn listen(script: Script, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
-            script: Mutex::new(script.into_iter()),
-            ..Shared::default()
+            script: Mutex::new(script),
+            seen: Mutex::default(),
+            accepts: AtomicUsize::new(0),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener, Arc::clone(&shared), tls));
@@ -128,6 +135,11 @@ impl FakeS3 {
     pub fn connections(&self) -> usize {
         self.shared.accepts.load(Ordering::SeqCst)
     }
+}
+
+fn in_order(script: Vec<Reply>) -> Script {
+    let mut script = script.into_iter();
+    Box::new(move |_| script.next())
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, tls: Option<TlsAcceptor>) {
@@ -173,7 +185,7 @@ async fn serve(mut wire: impl Wire, shared: &Shared) -> io::Result<()> {
             all.push(seen.clone());
             all.len() - 1
         };
-        let mut reply = shared.script.lock().unwrap().next();
+        let mut reply = shared.script.lock().unwrap()(&seen);
         if seen.method == "HEAD"
             && let Some(Reply::Answer(answer)) = &mut reply
             && let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n")

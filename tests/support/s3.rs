@@ -17,7 +17,26 @@ pub fn open(settings: &[(String, String)], timeout: Duration) -> Arc<S3Store> {
         panic!("BUCKET_NAME is not among the settings");
     };
     let settings = S3Settings::new(s3, &config.key_prefix, timeout).unwrap();
+    start(settings)
+}
+
+/// The store of these settings, whose credentials are kept as the server keeps them: on another
+/// runtime than the store's.
+pub fn start(settings: S3Settings) -> Arc<S3Store> {
+    keep(&settings);
     Arc::new(S3Store::new(Arc::new(settings)))
+}
+
+pub fn keep(settings: &S3Settings) {
+    let credentials = settings.credentials().clone();
+    std::thread::spawn(move || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        match runtime
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(credentials.keep()) {}
+    });
 }
 
 /// Asserts that a call failed, and with which meaning.

@@ -23,6 +23,7 @@ mod transport;
 mod versions;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -117,7 +118,7 @@ impl S3Settings {
         }
     }
 
-    /// What requests are signed with.
+    /// What requests are signed with, as long as somebody runs [`Credentials::keep`].
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
@@ -176,15 +177,32 @@ impl S3Store {
         format!("{}{key}", self.settings.prefix)
     }
 
-    /// Lists one key, on a connection of its own, also while S3 is gone.
-    async fn probe(&self) -> StoreResult<()> {
+    /// The same, on connections of its own, also while S3 is gone.
+    fn prober(&self) -> Self {
         let settings = &self.settings;
         let counters = Arc::clone(&settings.counters);
         let connector = Connector::new(&settings.tls, CONNECT_TIMEOUT, counters);
         let outage = Arc::clone(&settings.outage);
         let transport = Transport::probe(connector, settings.timeout, outage);
-        let store = Self::over(Arc::clone(settings), transport);
-        store.list_one().await
+        Self::over(Arc::clone(settings), transport)
+    }
+
+    async fn probe(&self) -> StoreResult<()> {
+        self.prober().list_one().await
+    }
+
+    /// Asks after a moment for a key that is never there. Where only listing is slow, S3 is not
+    /// gone: any answer says so. What it is says nothing.
+    async fn touch(&self) -> Infallible {
+        tokio::time::sleep(outage::DOUBT).await;
+        let prober = self.prober();
+        let request = HeadObjectRequest {
+            bucket: self.bucket(),
+            key: format!("{}{INTERNAL_PREFIX}probe", self.settings.prefix),
+            ..HeadObjectRequest::default()
+        };
+        let _ = prober.call(prober.s3.head_object(request)).await;
+        std::future::pending().await
     }
 
     /// The least that can be asked of a bucket, and an answer that says what is wrong.
@@ -332,7 +350,10 @@ impl S3Store {
 #[async_trait]
 impl Store for S3Store {
     async fn check(&self) -> StoreResult<()> {
+        // Without any S3 is not asked, and nothing is known of it.
+        self.settings.credentials.get().await?;
         let _judged = self.settings.outage.check();
+        let mut touched = std::pin::pin!(self.touch());
         // S3 may come back while a probe waits on a connection that is dead: the next one tells.
         let mut probes = FuturesUnordered::new();
         loop {
@@ -340,6 +361,7 @@ impl Store for S3Store {
             tokio::select! {
                 Some(outcome) = probes.next() => return outcome,
                 () = tokio::time::sleep(outage::DOUBT), if probes.len() < PROBES => {}
+                never = &mut touched => match never {},
             }
         }
     }

@@ -69,6 +69,15 @@ impl Outage {
         self.heard_ms.store(now.max(1), Ordering::Relaxed);
     }
 
+    /// S3 answered a call: it is not gone, whatever a check says. Bytes of an answer say less: they
+    /// may have waited in a buffer.
+    pub(super) fn answered(&self) {
+        self.heard();
+        if self.is_gone() {
+            self.turn(false);
+        }
+    }
+
     fn has_heard_since(&self, since: Instant) -> bool {
         self.heard_ms.load(Ordering::Relaxed) > self.ms(since)
     }
@@ -107,18 +116,21 @@ impl Outage {
 
     fn judge(&self, begun: Instant) {
         let gone = !self.has_heard_since(begun) && (self.is_gone() || self.sign(begun));
-        if gone == self.is_gone() {
-            return;
-        }
-        if gone {
-            log::error!("S3 is gone: calls fail at once until it answers");
-        } else {
-            log::warn!("S3 is back");
-        }
-        self.state.send_modify(|state| {
+        self.turn(gone);
+    }
+
+    fn turn(&self, gone: bool) {
+        let turned = self.state.send_if_modified(|state| {
+            let turns = state.gone != gone;
             state.gone = gone;
-            state.times = state.times.wrapping_add(u32::from(gone));
+            state.times = state.times.wrapping_add(u32::from(turns && gone));
+            turns
         });
+        match (turned, gone) {
+            (false, _) => {}
+            (_, true) => log::error!("S3 is gone: calls fail at once until it answers"),
+            (_, false) => log::warn!("S3 is back"),
+        }
     }
 
     /// Ends when a call is to be given up that S3 leaves without a word; `quiet` says for how long
@@ -211,6 +223,26 @@ mod tests {
             advance(DOUBT).await;
             outage.heard();
         }
+        assert!(!outage.is_gone() && outage.times() == 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_ends_an_outage_also_while_checks_get_none() {
+        let outage = Outage::new();
+        advance(LONG).await;
+        for _ in 0..2 {
+            check(&outage, Duration::from_secs(5)).await;
+        }
+        assert!(outage.is_gone());
+        // What was in a buffer.
+        advance(DOUBT).await;
+        outage.heard();
+        assert!(outage.is_gone());
+        let judged = outage.check();
+        advance(DOUBT).await;
+        outage.answered();
+        assert!(!outage.is_gone());
+        drop(judged);
         assert!(!outage.is_gone() && outage.times() == 1);
     }
 

@@ -51,6 +51,8 @@ pub(super) const TIMEOUT: &str = "timeout: ";
 pub(super) const CONNECT: &str = "connect: ";
 pub(super) const SOURCE: &str = "source: ";
 pub(super) const CORRUPT: &str = "corrupt: ";
+/// Sooner than at its timeout.
+const GIVEN_UP: &str = "given up: ";
 /// After [`CONNECT`]: it was not even tried.
 pub(super) const GONE: &str = "S3 has not answered lately";
 
@@ -118,6 +120,7 @@ impl Transport {
     /// Sends a signed request whose answer is a document. Whether that can be read is for whoever
     /// reads it to say.
     pub(super) async fn ask(&self, signed: SignedRequest) -> Result<Document, HttpDispatchError> {
+        self.admit(&signed)?;
         let call = self.connector.calls().begin(operation::of(&signed));
         let asked = async { read(self.send(signed, false).await?).await };
         let asked = asked.await;
@@ -177,6 +180,7 @@ impl DispatchSignedRequest for Transport {
     ) -> DispatchSignedRequestFuture {
         let transport = self.clone();
         let answered = async move {
+            transport.admit(&request)?;
             let connector = transport.connector.clone();
             let call = connector.calls().begin(operation::of(&request));
             let answered = answer(transport, request).await;
@@ -199,6 +203,7 @@ fn outcome(status: Result<StatusCode, &HttpDispatchError>) -> Outcome {
             let text = error.to_string();
             [
                 (TIMEOUT, Outcome::Timeout),
+                (GIVEN_UP, Outcome::Timeout),
                 (CONNECT, Outcome::Unreachable),
                 (SOURCE, Outcome::Source),
             ]
@@ -271,6 +276,14 @@ impl Transport {
         }
     }
 
+    /// Fails while S3 is gone: what is not sent is no call.
+    fn admit(&self, signed: &SignedRequest) -> Result<(), HttpDispatchError> {
+        if self.outage.is_gone() && !self.probes && !goes_on(signed) {
+            return Err(HttpDispatchError::new(format!("{CONNECT}{GONE}")));
+        }
+        Ok(())
+    }
+
     /// Sends a request. Its answer is as long as it likes where it is an `object`, and not over
     /// [`MAX_DOCUMENT_BYTES`] else.
     async fn send(
@@ -280,12 +293,7 @@ impl Transport {
     ) -> Result<Response<InBody>, HttpDispatchError> {
         let outage = &self.outage;
         let copies = signed.headers().contains_key("x-amz-copy-source");
-        // A part, or the end of an upload in parts: what was sent before is worth some patience.
-        let goes_on = signed.params.contains_key("uploadId")
-            && matches!(signed.method.as_str(), "PUT" | "POST");
-        if outage.is_gone() && !self.probes && !goes_on {
-            return Err(HttpDispatchError::new(format!("{CONNECT}{GONE}")));
-        }
+        let goes_on = goes_on(&signed);
         let progress = Arc::new(Progress::new());
         let timeout = if copies {
             self.timeout.max(COPY_SILENCE)
@@ -309,12 +317,13 @@ impl Transport {
             }
             // While it copies, S3 may well be silent.
             () = outage.over(|| progress.quiet(), goes_on), if !copies && !self.probes => {
-                return Err(HttpDispatchError::new("no answer, and S3 is or was gone".to_owned()));
+                let text = format!("{GIVEN_UP}no answer, and S3 is or was gone");
+                return Err(HttpDispatchError::new(text));
             }
         };
         match sent {
             Ok(response) => {
-                outage.heard();
+                outage.answered();
                 let left = if object && response.status().is_success() {
                     u64::MAX
                 } else {
@@ -332,6 +341,12 @@ impl Transport {
             }
         }
     }
+}
+
+/// Whether it is a part, or the end of an upload in parts: what was sent before is worth some
+/// patience.
+fn goes_on(signed: &SignedRequest) -> bool {
+    signed.params.contains_key("uploadId") && matches!(signed.method.as_str(), "PUT" | "POST")
 }
 
 /// Reads an answer to its end.

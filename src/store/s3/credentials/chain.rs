@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rusoto_core::credential::AwsCredentials;
 use rustls::ClientConfig;
 
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, Files};
 use super::{container, environment, metadata, profile, web_identity};
 use crate::body::BoxError;
 use crate::config::CredentialSources;
@@ -63,11 +63,16 @@ pub(super) type Loaded = Result<AwsCredentials, Missing>;
 pub(super) struct Chain {
     sources: CredentialSources,
     tls: Arc<ClientConfig>,
+    files: Files,
 }
 
 impl Chain {
     pub(super) fn new(sources: CredentialSources, tls: Arc<ClientConfig>) -> Self {
-        Self { sources, tls }
+        Self {
+            sources,
+            tls,
+            files: Files::default(),
+        }
     }
 
     /// Asks `only` this source, or else each in its order until one is there. Fails with a text that
@@ -93,22 +98,24 @@ impl Chain {
     }
 
     async fn ask(&self, step: Step) -> Loaded {
-        let sources = &self.sources;
+        let (sources, files) = (&self.sources, &self.files);
         let unset = |names: &str| Missing::Absent(format!("{names} unset"));
         match step {
             Step::Environment => match &sources.keys {
-                Some(keys) => environment::load(keys).await,
+                Some(keys) => environment::load(keys, files).await,
                 None => Err(unset("AWS_ACCESS_KEY_ID")),
             },
-            Step::NamedProfile if sources.profile.named => profile::load(&sources.profile).await,
-            Step::Profile if !sources.profile.named => profile::load(&sources.profile).await,
+            Step::NamedProfile if sources.profile.named => {
+                profile::load(&sources.profile, files).await
+            }
+            Step::Profile if !sources.profile.named => profile::load(&sources.profile, files).await,
             Step::NamedProfile | Step::Profile => Err(Missing::Absent(String::new())),
             Step::WebIdentity => match &sources.web_identity {
-                Some(role) => web_identity::load(role, &Fetcher::new(&self.tls)).await,
+                Some(role) => web_identity::load(role, &Fetcher::new(&self.tls), files).await,
                 None => Err(unset("AWS_WEB_IDENTITY_TOKEN_FILE")),
             },
             Step::Container => match &sources.container {
-                Some(agent) => container::load(agent, &Fetcher::new(&self.tls)).await,
+                Some(agent) => container::load(agent, &Fetcher::new(&self.tls), files).await,
                 None => Err(unset("AWS_CONTAINER_CREDENTIALS_FULL_URI")),
             },
             Step::Metadata => match &sources.metadata {

@@ -69,28 +69,76 @@ pub(super) fn parse(answer: &Document) -> Result<AwsCredentials, BoxError> {
     }
 }
 
-/// A secret, wherever it is.
-pub(super) async fn read_held(name: &str, held: &Held) -> Result<String, String> {
-    match held {
-        Held::Here(secret) => Ok(secret.expose().to_owned()),
-        Held::InFile(path) => {
-            let text = read_file(path).await;
-            let text = text.map_err(|error| format!("{name}_FILE cannot be read: {error}"))?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+/// Reads small files, one at a time: a mount that hangs keeps one thread, and not one more for each
+/// time that it is asked again.
+#[derive(Default)]
+pub(super) struct Files(Arc<()>);
+
+impl Files {
+    /// A secret, wherever it is.
+    pub(super) async fn read_held(&self, name: &str, held: &Held) -> Result<String, String> {
+        match held {
+            Held::Here(secret) => Ok(secret.expose().to_owned()),
+            Held::InFile(path) => {
+                let text = self.read(path).await;
+                let text = text.map_err(|error| format!("{name}_FILE cannot be read: {error}"))?;
+                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
         }
+    }
+
+    /// A small file, as it is now. Fails while an earlier read has not ended that nobody waits for
+    /// any more.
+    pub(super) async fn read(&self, path: &Path) -> std::io::Result<String> {
+        let path = PathBuf::from(path);
+        if Arc::strong_count(&self.0) > 1 {
+            let text = "an earlier read has not ended";
+            return Err(std::io::Error::new(std::io::ErrorKind::ResourceBusy, text));
+        }
+        let running = Arc::clone(&self.0);
+        let read = move || {
+            let mut text = String::new();
+            let file = std::fs::File::open(path);
+            let read = file.and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
+            drop(running);
+            read.map(|_| text)
+        };
+        tokio::task::spawn_blocking(read)
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
     }
 }
 
-/// A small file, as it is now.
-pub(super) async fn read_file(path: &Path) -> std::io::Result<String> {
-    let path = PathBuf::from(path);
-    let read = move || {
-        let mut text = String::new();
-        let file = std::fs::File::open(path)?;
-        file.take(MAX_BYTES).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    tokio::task::spawn_blocking(read)
-        .await
-        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_read_that_hangs_is_the_only_one_until_it_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let files = Files::default();
+        let moment = Duration::from_millis(300);
+        // Nobody writes: it hangs, and its reader goes.
+        assert!(timeout(moment, files.read(&pipe)).await.is_err());
+        for _ in 0..3 {
+            let again = timeout(moment, files.read(&pipe)).await.unwrap();
+            assert!(again.unwrap_err().to_string().contains("has not ended"));
+        }
+        std::fs::write(&pipe, "late").unwrap();
+        let whole = dir.path().join("whole");
+        std::fs::write(&whole, "text").unwrap();
+        let read = async {
+            loop {
+                if let Ok(text) = files.read(&whole).await {
+                    return text;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert_eq!(timeout(moment * 30, read).await.unwrap(), "text");
+    }
 }

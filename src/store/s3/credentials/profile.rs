@@ -9,7 +9,7 @@ use std::path::Path;
 use rusoto_core::credential::AwsCredentials;
 
 use super::chain::{Loaded, Missing};
-use super::fetch::read_file;
+use super::fetch::Files;
 use crate::config::Profile;
 
 /// Settings with which a profile gets credentials in another way.
@@ -23,7 +23,7 @@ const OTHER_WAYS: [&str; 7] = [
     "login_session",
 ];
 
-pub(super) async fn load(profile: &Profile) -> Loaded {
+pub(super) async fn load(profile: &Profile, files: &Files) -> Loaded {
     let name = &profile.name;
     let absent = |why: String| {
         if profile.named {
@@ -45,7 +45,7 @@ pub(super) async fn load(profile: &Profile) -> Loaded {
         (&profile.credentials_file, name),
     ] {
         let Some(path) = file else { continue };
-        if let Some(more) = section_of(path, section).await? {
+        if let Some(more) = section_of(files, path, section).await? {
             found = true;
             settings.extend(more);
         }
@@ -80,8 +80,12 @@ pub(super) async fn load(profile: &Profile) -> Loaded {
 }
 
 /// The settings of one section of a file; None where file or section are not there.
-async fn section_of(path: &Path, section: &str) -> Result<Option<HashMap<String, String>>, String> {
-    match read_file(path).await {
+async fn section_of(
+    files: &Files,
+    path: &Path,
+    section: &str,
+) -> Result<Option<HashMap<String, String>>, String> {
+    match files.read(path).await {
         Ok(text) => Ok(parse(&text, section)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{} cannot be read: {error}", path.display())),

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::credential::AwsCredentials;
 
 use super::chain::Loaded;
-use super::fetch::{Fetcher, read_file};
+use super::fetch::{Fetcher, Files};
 use crate::config::WebIdentity;
 use crate::store::s3::document;
 
@@ -19,9 +19,9 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-pub(super) async fn load(role: &WebIdentity, fetcher: &Fetcher) -> Loaded {
+pub(super) async fn load(role: &WebIdentity, fetcher: &Fetcher, files: &Files) -> Loaded {
     // Read each time: whoever mounts it writes a new one before it expires.
-    let token = read_file(&role.token_file).await;
+    let token = files.read(&role.token_file).await;
     let token = token.map_err(|error| {
         let path = role.token_file.display();
         format!("AWS_WEB_IDENTITY_TOKEN_FILE {path} cannot be read: {error}")
