@@ -135,7 +135,7 @@ impl Drop for End<'_> {
 
 /// Bytes that replicas say they took of this upload: its requests have ids with its name.
 fn taken(logs: &[String], name: &str) -> u64 {
-    let mark = format!("id={name}.");
+    let mark = format!(" access id={name}.");
     let lines = logs.iter().flat_map(|log| log.lines());
     let counts = lines.filter(|line| line.contains(&mark)).map(|line| {
         let count = line.split(' ').find_map(|word| word.strip_prefix("in="));

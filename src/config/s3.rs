@@ -110,11 +110,12 @@ pub(super) fn parse_endpoint(text: &str) -> Result<String, String> {
         (Some("http" | "https"), Some(host)) if !host.is_empty() => {}
         _ => return Err("must begin with http:// or https:// and name a host".to_owned()),
     }
-    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+    if text.contains('@') {
         return Err("must not carry a user or password".to_owned());
     }
-    if uri.query().is_some() {
-        return Err("must not have a query".to_owned());
+    // What follows a '#' is not in `uri` any more.
+    if uri.query().is_some() || text.contains('#') {
+        return Err("must not have a query or a fragment".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -103,6 +103,7 @@ fn endpoints_lose_their_trailing_slash_and_keep_no_password() {
         "http://localhost:9000"
     );
     assert!(parse_endpoint("http://user:pass@host").is_err());
+    assert!(parse_endpoint("http://host:80#user@other").is_err());
     assert!(parse_endpoint("localhost:9000").is_err());
     assert_eq!(
         aws_endpoint("s3", "cn-north-1"),
