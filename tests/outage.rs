@@ -12,81 +12,13 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use support::relay::{Mode, Relay};
 use support::server::{On, minio_setting};
 use support::{Answer, Client, Noise, Place, Server, sha256, wait_for};
-
-const OPEN: u8 = 0;
-/// It resets what it has and refuses what comes.
-const DOWN: u8 = 1;
-/// It takes connections and bytes and says nothing; what it swallowed stays lost.
-const SILENT: u8 = 2;
-
-/// Carries connections to the store, or does not.
-struct Relay {
-    endpoint: String,
-    mode: Arc<AtomicU8>,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Relay {
-    fn before(endpoint: &str) -> Self {
-        let upstream = endpoint.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let relay = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            mode: Arc::default(),
-            streams: Arc::default(),
-        };
-        let (mode, streams) = (Arc::clone(&relay.mode), Arc::clone(&relay.streams));
-        thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                if mode.load(Ordering::SeqCst) == DOWN {
-                    continue;
-                }
-                let far = TcpStream::connect(&upstream).unwrap();
-                let ends = [near.try_clone().unwrap(), far.try_clone().unwrap()];
-                streams.lock().unwrap().extend(ends);
-                let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
-                // Of a connection that lost bytes nothing comes any more, also later.
-                let deaf = Arc::new(AtomicBool::new(false));
-                for (from, to) in [(near, far), back] {
-                    let (mode, deaf) = (Arc::clone(&mode), Arc::clone(&deaf));
-                    thread::spawn(move || carry(&from, &to, &mode, &deaf));
-                }
-            }
-        });
-        relay
-    }
-
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-        if mode == DOWN {
-            for stream in self.streams.lock().unwrap().drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-        }
-    }
-}
-
-fn carry(mut from: &TcpStream, mut to: &TcpStream, mode: &AtomicU8, deaf: &AtomicBool) {
-    let mut block = vec![0; 64 << 10];
-    while let Ok(count @ 1..) = from.read(&mut block) {
-        if mode.load(Ordering::SeqCst) == SILENT {
-            deaf.store(true, Ordering::SeqCst);
-        }
-        if !deaf.load(Ordering::SeqCst) && to.write_all(&block[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Write);
-}
 
 /// Resident memory in bytes.
 fn memory(server: &Server) -> u64 {
@@ -102,7 +34,7 @@ struct End<'a>(&'a AtomicBool, &'a Relay);
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
-        self.1.set(OPEN);
+        self.1.set(Mode::Open);
     }
 }
 
@@ -234,7 +166,7 @@ fn mib(bytes: u64) -> u64 {
 }
 
 /// Bounds generous enough for a machine that does other things too.
-fn outage(mode: u8, name: &str, onset: Duration) {
+fn outage(mode: Mode, name: &str, onset: Duration) {
     let asked = std::env::var("OUTAGE_SECONDS").ok();
     let length = Duration::from_secs(asked.map_or(12, |text| text.parse().unwrap()));
     let relay = Relay::before(&minio_setting("AWS_ENDPOINT_URL_S3"));
@@ -275,7 +207,7 @@ fn outage(mode: u8, name: &str, onset: Duration) {
             memories.push(memory(&server));
         }
         assert_eq!(strict.client().get("/ready").status, 503);
-        relay.set(OPEN);
+        relay.set(Mode::Open);
         let back = Instant::now();
         // As long as there may be anything that still waits for what was lost.
         thread::sleep(Duration::from_secs(5));
@@ -356,11 +288,11 @@ fn outage(mode: u8, name: &str, onset: Duration) {
 
 #[test]
 fn while_s3_refuses_connections_calls_fail_at_once_and_it_is_used_again_when_it_is_back() {
-    outage(DOWN, "refused", Duration::from_secs(3));
+    outage(Mode::Down, "refused", Duration::from_secs(3));
 }
 
 #[test]
 fn while_s3_says_nothing_calls_fail_soon_and_it_is_used_again_when_it_is_back() {
     // A second of doubt, and a check of five; a machine that is busy.
-    outage(SILENT, "silent", Duration::from_secs(8));
+    outage(Mode::Silent, "silent", Duration::from_secs(8));
 }

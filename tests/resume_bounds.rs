@@ -12,9 +12,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +20,7 @@ use rustix::net::sockopt::set_socket_linger;
 use support::client::Answer;
 use support::place::PART;
 use support::proxy::{Fault, Proxy};
+use support::relay::{Mode, Relay};
 use support::server::{On, minio_setting};
 use support::{Client, Dice, Noise, Place, Server, sha256, wait_for};
 
@@ -297,7 +296,7 @@ fn a_crash_while_the_store_takes_nothing_costs_no_more() {
         let first = 2 * PART + 77;
         assert!(sender.send(&data[..first as usize]));
         wait_for("two parts", || protocol.offset(&other, &upload) == 2 * PART);
-        relay.set(STALLED);
+        relay.set(Mode::Stalled);
         // Until every buffer on the way is full.
         assert!(!sender.send(&data[first as usize..]));
         server.signal("STOP");
@@ -497,71 +496,6 @@ fn a_lost_last_answer_sends_nothing_again() {
     }
 }
 
-/// What a [`Relay`] does with bytes.
-const OPEN: u8 = 0;
-/// It takes no byte on and says nothing.
-const STALLED: u8 = 1;
-/// It resets what it has and refuses what comes.
-const DOWN: u8 = 2;
-
-/// Carries connections to the store, or does not.
-struct Relay {
-    endpoint: String,
-    mode: Arc<AtomicU8>,
-    streams: Arc<Mutex<Vec<TcpStream>>>,
-}
-
-impl Relay {
-    fn before(endpoint: &str) -> Self {
-        let upstream = endpoint.strip_prefix("http://").unwrap().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let relay = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            mode: Arc::default(),
-            streams: Arc::default(),
-        };
-        let (mode, streams) = (Arc::clone(&relay.mode), Arc::clone(&relay.streams));
-        thread::spawn(move || {
-            for near in listener.incoming().map_while(Result::ok) {
-                if mode.load(Ordering::SeqCst) == DOWN {
-                    continue;
-                }
-                let far = TcpStream::connect(&upstream).unwrap();
-                let ends = [near.try_clone().unwrap(), far.try_clone().unwrap()];
-                streams.lock().unwrap().extend(ends);
-                let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
-                for (from, to) in [(near, far), back] {
-                    let mode = Arc::clone(&mode);
-                    thread::spawn(move || carry(&from, &to, &mode));
-                }
-            }
-        });
-        relay
-    }
-
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-        if mode == DOWN {
-            for stream in self.streams.lock().unwrap().drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
-        }
-    }
-}
-
-fn carry(mut from: &TcpStream, mut to: &TcpStream, mode: &AtomicU8) {
-    let mut block = vec![0; 64 << 10];
-    while let Ok(count @ 1..) = from.read(&mut block) {
-        while mode.load(Ordering::SeqCst) == STALLED {
-            thread::sleep(Duration::from_millis(20));
-        }
-        if to.write_all(&block[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(Shutdown::Write);
-}
-
 /// What a server says in its log of the requests that brought bytes.
 #[derive(Default)]
 struct Taken {
@@ -609,7 +543,7 @@ fn an_outage_of_the_store_ends_with_the_file_stored_and_little_sent_twice() {
             if back.is_none() {
                 let half = rest.len() / 2;
                 assert!(sender.send(&rest[..half]));
-                relay.set(DOWN);
+                relay.set(Mode::Down);
                 back = Some(Instant::now() + Duration::from_secs(seconds));
                 sender.send(&rest[half..]);
             } else {
@@ -625,7 +559,7 @@ fn an_outage_of_the_store_ends_with_the_file_stored_and_little_sent_twice() {
             // As clients of tus do: ask, and ask again while the answer is 423, 5xx or none.
             at = loop {
                 if back.is_some_and(|back| Instant::now() >= back) {
-                    relay.set(OPEN);
+                    relay.set(Mode::Open);
                 }
                 heads += 1;
                 let answer = protocol.head(&mut server.client(), &upload);

@@ -15,6 +15,7 @@ pub mod dice;
 pub mod journal;
 pub mod place;
 pub mod proxy;
+pub mod relay;
 pub mod server;
 
 pub use bucket::Bucket;
