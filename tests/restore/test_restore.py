@@ -104,7 +104,9 @@ class Place:
         command = [sys.executable, PROGRAM, "--prefix", prefix, "--at", at, *more]
         return subprocess.Popen(
             command, cwd=self.folder.name, env={**os.environ, "KEY_PREFIX": self.key_prefix},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # What is started in the background of a script ignores it, and so would this.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def run(self, at, *more, code=0, prefix="in/"):
         process = self.start(at, *more, prefix=prefix)
