@@ -24,6 +24,7 @@ use crate::upload::{Length, RequestBody, Source, Upload};
 
 /// Most files in one form: the answer describes each, and waits in memory until the last.
 const MAX_FILES: usize = 1000;
+
 /// Stores every file of the form, in order. When one fails, the answer names those stored before.
 pub(super) async fn form(
     app: Arc<App>,

@@ -1,5 +1,6 @@
-//! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired
-//! uploads and keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s business.
+//! The server: binds, starts an arbiter and its workers, checks the store, sweeps expired uploads and
+//! keeps credentials valid in the background, runs until a signal. What requests get is `handler`'s
+//! business.
 
 mod accept;
 mod access_log;
