@@ -21,6 +21,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// those need no longer, unless their worker is stuck.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Between two tries to hand a connection to workers that are all too far behind.
+const BEHIND: Duration = Duration::from_millis(2);
+/// How long it is tried: who comes after it waits in the listener's backlog meanwhile.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
 /// Most connections at once.
 #[derive(Clone, Copy)]
 pub(super) struct Caps {
@@ -32,6 +37,7 @@ pub(super) struct Caps {
 pub(super) struct Newcomer {
     stream: TcpStream,
     address: Option<IpAddr>,
+    since: Instant,
 }
 
 /// Accepts one connection and hands it to a worker. At the cap the oldest connection without a
@@ -59,7 +65,12 @@ pub(super) async fn accept(
                 // Whose share is all of them waits for its turn, as all do.
                 let counted = !trusted && caps.per_address < caps.all;
                 let address = counted.then(|| holder(from));
-                *waiting = Some(Newcomer { stream, address });
+                let since = Instant::now();
+                *waiting = Some(Newcomer {
+                    stream,
+                    address,
+                    since,
+                });
             }
             Err(error) if passing(&error) => return,
             Err(error) => {
@@ -93,8 +104,11 @@ pub(super) async fn accept(
             slots.freed().await;
         }
     }
-    if let Some(newcomer) = waiting.take() {
-        hand_out(newcomer, slots, workers);
+    if let Some(newcomer) = waiting.take()
+        && let Some(left) = hand_out(newcomer, slots, workers)
+    {
+        *waiting = Some(left);
+        sleep(BEHIND).await;
     }
 }
 
@@ -116,20 +130,30 @@ fn passing(error: &io::Error) -> bool {
     )
 }
 
-fn hand_out(newcomer: Newcomer, slots: &Slots, workers: &[Option<Worker>]) {
+/// Gives the connection back while all workers are too far behind to take it, but not for ever.
+fn hand_out(newcomer: Newcomer, slots: &Slots, workers: &[Option<Worker>]) -> Option<Newcomer> {
+    let Newcomer { address, since, .. } = newcomer;
     let mut by_load: Vec<&Worker> = workers.iter().flatten().collect();
     by_load.sort_by_key(|worker| worker.load());
     let mut handover = Handover {
         stream: newcomer.stream,
-        slot: slots.take(newcomer.address),
+        slot: slots.take(address),
     };
-    for worker in by_load {
+    for worker in &by_load {
         match worker.hand(handover) {
-            Ok(()) => return,
+            Ok(()) => return None,
             Err(back) => handover = back,
         }
     }
-    log::warn!("no worker could take a connection");
+    if by_load.is_empty() || since.elapsed() > CATCH_UP {
+        log::warn!("no worker could take a connection");
+        return None;
+    }
+    Some(Newcomer {
+        stream: handover.stream,
+        address,
+        since,
+    })
 }
 
 #[cfg(test)]
