@@ -51,22 +51,6 @@ install_browser_tools() {
   fi
 }
 
-# python_tools: an environment with what tests/python/requirements.txt pins; its Python becomes $python.
-python_tools() {
-  local pinned=$root/tests/python/requirements.txt folder=$tools/python
-  # shellcheck disable=SC2034 # used by those that source this
-  python=$folder/bin/python
-  cmp -s "$pinned" "$folder/pinned" && return
-  need python3 python3
-  say "installing what tests/python/requirements.txt pins"
-  rm -rf "$folder"
-  if ! python3 -m venv "$folder" >/dev/null 2>&1; then
-    if may_install; then install_package python3-venv "a Python environment"; fi
-    python3 -m venv "$folder" >/dev/null || die "venv is missing. Type: sudo apt-get install python3-venv"
-  fi
-  "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$pinned"
-  cp "$pinned" "$folder/pinned"
-}
 
 # usage: prints the comment at the top of the script that calls it.
 usage() { sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"; }
@@ -75,10 +59,12 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-# python_with FILE: a Python with the packages that FILE pins, made when they change; its path.
+# python_with FILE [OPTION...]: a Python with the packages that FILE pins, made when they change by
+# pip with these options; its folder of programs.
 python_with() {
   local venv
   venv=$tools/python-$(sha256sum "$1" | cut -c1-12)
+  need python3 python3 >&2
   if [ ! -f "$venv/complete" ]; then
     say "installing the packages of ${1#"$root/"}" >&2
     if ! python3 -c 'import ensurepip' 2>/dev/null; then
@@ -87,7 +73,7 @@ python_with() {
     fi
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$1" >&2
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$@" >&2
     touch "$venv/complete"
   fi
   echo "$venv/bin"

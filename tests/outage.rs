@@ -20,14 +20,6 @@ use support::relay::{Mode, Relay};
 use support::server::{On, minio_setting};
 use support::{Answer, Client, Noise, Place, Server, sha256, wait_for};
 
-/// Resident memory in bytes.
-fn memory(server: &Server) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-    kib * 1024
-}
-
 /// Ends the clients, and the outage without which some do not end, also when a test fails.
 struct End<'a>(&'a AtomicBool, &'a Relay);
 
@@ -197,14 +189,14 @@ fn outage(mode: Mode, name: &str, onset: Duration) {
             .collect();
         let resumed = scope.spawn(|| resume(&server, &over));
         thread::sleep(Duration::from_secs(3));
-        memories.push(memory(&server));
+        memories.push(server.resident_memory());
         relay.set(mode);
         let gone = Instant::now();
         // Who asks for nothing would notice at the next check, which may be late.
         scope.spawn(|| strict.client().get("/files"));
         while gone.elapsed() < length {
             thread::sleep(Duration::from_millis(500));
-            memories.push(memory(&server));
+            memories.push(server.resident_memory());
         }
         assert_eq!(strict.client().get("/ready").status, 503);
         relay.set(Mode::Open);
@@ -220,7 +212,7 @@ fn outage(mode: Mode, name: &str, onset: Duration) {
         }
         (gone, back, resumed.join().unwrap())
     });
-    memories.push(memory(&server));
+    memories.push(server.resident_memory());
     let settled = gone + onset;
     eprintln!(
         "{name}: S3 gone for {} s; a resumable upload's answers: {statuses:?}",

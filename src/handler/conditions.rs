@@ -175,21 +175,9 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Attributes;
+    use crate::handler::properties::meta;
     use hyper::header::HeaderValue;
     use proptest::prelude::*;
-
-    fn meta() -> ObjectMeta {
-        ObjectMeta {
-            key: "k".into(),
-            size: 10,
-            etag: "abc".into(),
-            // Sun, 06 Nov 1994 08:49:37 GMT
-            last_modified: chrono::DateTime::from_timestamp(784_111_777, 5).unwrap(),
-            version_id: None,
-            attributes: Attributes::default(),
-        }
-    }
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

@@ -23,7 +23,8 @@ use crate::error::Error;
 use crate::properties::{self, headers, stored, text};
 use crate::store::{Attributes, Condition, ObjectMeta, RangeSpec};
 
-fn meta() -> ObjectMeta {
+/// An object to hold conditions against.
+pub(super) fn meta() -> ObjectMeta {
     ObjectMeta {
         key: "k".into(),
         size: 10,

@@ -94,7 +94,7 @@ impl Slots {
 
     fn evict(&self, which: impl Fn(&Entry) -> bool) -> bool {
         let mut open = self.open();
-        if self.0.leaving.load(Ordering::Relaxed) >= LEAVING {
+        if self.is_crowded() {
             return false;
         }
         let oldest = open
