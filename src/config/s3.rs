@@ -125,10 +125,12 @@ pub(super) fn parse_public_endpoint(text: &str) -> Result<Option<String>, String
     if text.is_empty() {
         return Ok(None);
     }
-    let mut endpoint = parse_endpoint(text)?;
+    let endpoint = parse_endpoint(text)?;
     for (scheme, port) in [("http://", ":80"), ("https://", ":443")] {
-        if endpoint.starts_with(scheme) && endpoint.ends_with(port) {
-            endpoint.truncate(endpoint.len() - port.len());
+        if let Some(rest) = endpoint.strip_prefix(scheme) {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.strip_suffix(port).unwrap_or(authority);
+            return Ok(Some(format!("{scheme}{host}{path}")));
         }
     }
     Ok(Some(endpoint))

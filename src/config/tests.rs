@@ -123,6 +123,11 @@ fn a_public_endpoint_has_no_port_that_browsers_leave_out() {
         of("http://s3.example:443").as_deref(),
         Some("http://s3.example:443")
     );
+    assert_eq!(
+        of("https://s3.example:443/a/:443").as_deref(),
+        Some("https://s3.example/a/:443"),
+        "what a path ends in is no port"
+    );
     assert!(parse_public_endpoint("s3.example").is_err());
 }
 
