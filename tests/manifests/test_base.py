@@ -73,6 +73,15 @@ class Workload(unittest.TestCase):
             self.assertEqual(one["labelSelector"], {"matchLabels": LABELS})
 
     @for_all
+    def test_pods_of_a_lost_node_are_replaced_within_three_minutes(self, overlay):
+        tolerations = {one["key"]: one for one in overlay.pod["tolerations"]}
+        self.assertEqual(set(tolerations), {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+        for one in tolerations.values():
+            self.assertEqual((one["operator"], one["effect"]), ("Exists", "NoExecute"))
+            # 50 seconds until the node is found out; Kubernetes' own default is 300.
+            self.assertLessEqual(50 + one["tolerationSeconds"], 120)
+
+    @for_all
     def test_the_process_is_user_65532_of_its_own_account(self, overlay):
         self.assertEqual(overlay.pod["securityContext"]["runAsUser"], 65532)
         self.assertEqual(overlay.pod["serviceAccountName"], "cloud-portfolio")
