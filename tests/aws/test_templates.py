@@ -189,6 +189,9 @@ class Storage(Case):
         targets = [s["Resource"] for s in role["PolicyDocument"]["Statement"]]
         self.assertEqual(
             targets, ["arn:aws:s3:::replicated", "arn:aws:s3:::replicated/*", f"{arn}/*"])
+        trust, = template.properties("ReplicationRole")["AssumeRolePolicyDocument"]["Statement"]
+        self.assertEqual(trust["Principal"], {"Service": "s3.amazonaws.com"})
+        self.assertNotIn("Condition", trust)
 
 
 class Identity(Case):
@@ -325,6 +328,36 @@ class Secret(Case):
         for statement in [s for p in policies for s in p["PolicyDocument"]["Statement"]]:
             self.assertNotEqual(statement["Resource"], "*")
             self.assertFalse([a for a in statement["Action"] if "*" in a])
+
+
+class SecondStack(Case):
+    def test_every_stack_but_a_buckets_may_stand_beside_another_of_its_kind(self):
+        # What an account or a region has once. A Lambda::Permission only refers to one.
+        unique = {"ManagedPolicyName", "UserName", "RoleName", "FunctionName", "LogGroupName",
+                  "AlarmName", "DashboardName", "Name"}
+        for file, count in (("identity.yaml", 4), ("secret.yaml", 5), ("observability.yaml", 4)):
+            names = []
+            for more in ({}, {"NameSuffix": "-b"}):
+                if file == "identity.yaml":
+                    more = {**more, "PodIdentityCluster": "c"}
+                template = Template(file, **more)
+                deploy(file, **more)
+                names.append([
+                    value for logical, resource in template.resources().items()
+                    for key, value in template.properties(logical).items()
+                    if key in unique and resource["Type"] != "AWS::Lambda::Permission"])
+            self.assertEqual(len(names[0]), count, names[0])
+            self.assertEqual([f"{name}-b" for name in names[0]], names[1])
+
+    def test_the_second_secret_is_of_the_second_user(self):
+        template = Template("secret.yaml", NameSuffix="-b")
+        rotator = template.properties("Rotator")["Environment"]["Variables"]
+        user = Template("identity.yaml", NameSuffix="-b").properties("User")["UserName"]
+        self.assertEqual(rotator["USER"], user)
+        statements = template.properties("RotatorRole")["Policies"][0]["PolicyDocument"]["Statement"]
+        self.assertTrue(statements[0]["Resource"].endswith(f":user/{user}"))
+        reader = template.properties("ReaderPolicy")["PolicyDocument"]["Statement"][0]["Resource"]
+        self.assertTrue(reader.endswith(template.properties("Secret")["Name"] + "-??????"))
 
 
 def typed(alarm):
