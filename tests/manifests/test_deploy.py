@@ -15,6 +15,7 @@ KUBECTL = r"""#!/usr/bin/env bash
 echo "$*" >>"$STATE/calls"
 case "$*" in
   *'get deployment/'*revision*) printf '%s' "${REVISION-3}" ;;
+  *'get deployment/'*overlay*) printf '%s' "${RUNS-}" ;;
   *'get deployment/'*replicas*) printf '%s' "${REPLICAS-7}" ;;
   'apply -k '*) "$KUSTOMIZE" build "$3" >"$STATE/applied.yaml"; exit "${APPLY:-0}" ;;
   *'rollout undo'*) touch "$STATE/undone" ;;
@@ -32,9 +33,9 @@ class Deploy(unittest.TestCase):
         kubectl.write_text(KUBECTL)
         kubectl.chmod(0o755)
 
-    def deploy(self, overlay="aws", image=IMAGE, **env):
+    def deploy(self, overlay="aws", image=IMAGE, *more, **env):
         env = os.environ | {"STATE": str(self.state), "PATH": f"{self.state}:{os.environ['PATH']}"} | env
-        command = [ROOT / "scripts/deploy", overlay, image]
+        command = [ROOT / "scripts/deploy", *more, overlay, image]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
         self.assertEqual(list((ROOT / "manifests/overlays").glob(".deploy-*")), [])
         return done
@@ -54,13 +55,21 @@ class Deploy(unittest.TestCase):
                 return one["spec"]
 
     def test_the_digest_is_applied_and_the_autoscalers_number_is_kept(self):
-        for overlay in ("base", "aws", "aws-secrets-manager", "local", "monitoring"):
-            done = self.deploy(overlay)
+        for overlay in ("base", "aws", "aws-replica", "aws-secrets-manager", "local", "monitoring"):
+            done = self.deploy(overlay, RUNS=overlay)
             self.assertEqual(done.returncode, 0, done.stderr)
             spec = self.applied()
             self.assertEqual(spec["template"]["spec"]["containers"][0]["image"], IMAGE)
             self.assertEqual(spec["replicas"], 7)
+            self.assertEqual(spec["template"]["metadata"]["annotations"]["cloud-portfolio/overlay"], overlay)
         self.assertEqual(self.undone, [])
+
+    def test_a_deploy_during_a_failover_does_not_undo_it(self):
+        done = self.deploy("aws", RUNS="aws-replica")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("--switch", done.stderr)
+        self.assertEqual([call for call in self.calls if call.startswith("apply")], [])
+        self.assertEqual(self.deploy("aws", IMAGE, "--switch", RUNS="aws-replica").returncode, 0)
 
     def test_the_first_one_has_three_replicas(self):
         self.assertEqual(self.deploy(REVISION="", REPLICAS="").returncode, 0)

@@ -56,6 +56,20 @@ class Aws(unittest.TestCase):
         self.assertIs(account["automountServiceAccountToken"], False)
         self.assertFalse([e for e in self.overlay.container["envFrom"] if "secretRef" in e])
 
+    def test_the_replicas_overlay_differs_in_bucket_region_and_role_alone(self):
+        replica = Overlay("aws-replica")
+        template = yaml.load((ROOT / "manifests/aws/replica.yaml").read_text(), yaml.BaseLoader)
+        self.assertEqual(replica.config["BUCKET_NAME"], template["Parameters"]["BucketName"]["Default"])
+        role = "eks.amazonaws.com/role-arn"
+        roles = [one.get("ServiceAccount")["metadata"]["annotations"][role] for one in (self.overlay, replica)]
+        self.assertEqual(f"{roles[0]}-replica", roles[1])
+        (old,), (new,) = (one.all("ConfigMap") for one in (self.overlay, replica))
+        text = yaml.safe_dump([one for one in replica.objects if one["kind"] != "ConfigMap"])
+        text = text.replace(new["metadata"]["name"], old["metadata"]["name"]).replace(roles[1], roles[0])
+        self.assertEqual(yaml.safe_load(text), [one for one in self.overlay.objects if one["kind"] != "ConfigMap"])
+        changed = {k for k in old["data"] | new["data"] if old["data"].get(k) != new["data"].get(k)}
+        self.assertEqual(changed, {"BUCKET_NAME", "AWS_REGION"})
+
     def test_pod_identitys_agent_is_reached_and_the_nodes_metadata_is_not(self):
         for address in ("169.254.170.23", "fd00:ec2::23"):
             self.assertTrue(may_send(self.overlay, LABELS, address, TCP, 80), address)

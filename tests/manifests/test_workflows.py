@@ -65,6 +65,12 @@ class Workflows(unittest.TestCase):
                 self.assertNotIn("pull_request", text)
                 self.assertIn("environment:", text)
 
+    def test_every_overlay_but_the_one_for_a_laptop_can_be_deployed(self):
+        flow = yaml.load((ROOT / ".github/workflows/deploy.yml").read_text(), yaml.BaseLoader)
+        overlays = {path.name for path in (ROOT / "manifests/overlays").iterdir() if not path.name.startswith(".")}
+        options = flow["on"]["workflow_dispatch"]["inputs"]["overlay"]["options"]
+        self.assertEqual(set(options), overlays - {"local"} | {"base"})
+
     def test_the_image_is_for_both_architectures_with_what_is_said_of_it(self):
         text = (ROOT / ".github/workflows/image.yml").read_text()
         for part in ("linux/amd64,linux/arm64", "--sbom=true", "--provenance=mode=max", "Dockerfile.scratch"):
