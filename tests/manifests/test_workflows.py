@@ -65,6 +65,10 @@ class Workflows(unittest.TestCase):
                 self.assertNotIn("pull_request", text)
                 self.assertIn("environment:", text)
 
+    def test_the_image_is_built_by_the_toolchain_that_was_tested(self):
+        channel = re.search('channel = "(.+)"', (ROOT / "rust-toolchain.toml").read_text())[1]
+        self.assertIn(f"/rust:{channel}-slim-", (ROOT / "Dockerfile.scratch").read_text())
+
     def test_every_overlay_but_the_one_for_a_laptop_can_be_deployed(self):
         flow = yaml.load((ROOT / ".github/workflows/deploy.yml").read_text(), yaml.BaseLoader)
         overlays = {path.name for path in (ROOT / "manifests/overlays").iterdir() if not path.name.startswith(".")}
