@@ -167,7 +167,7 @@ class Storage(Case):
     def test_the_replica_has_the_rules_of_the_bucket(self):
         both = [Template(f).properties("Bucket") for f in ("storage.yaml", "replica.yaml")]
         for name in ("LifecycleConfiguration", "BucketEncryption", "VersioningConfiguration",
-                     "PublicAccessBlockConfiguration", "OwnershipControls"):
+                     "PublicAccessBlockConfiguration", "OwnershipControls", "MetricsConfigurations"):
             self.assertEqual(both[0][name], both[1][name])
 
     def test_a_key_prefix_moves_the_temporary_prefix_too(self):
