@@ -97,8 +97,8 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Whether a literal that stands between these is a code. `src/error.rs` and `refusals.rs` are
-/// all about problems: every literal of one word there is one.
+/// Whether a literal that stands between these is a code. `src/error/problem.rs` and `refusals.rs`
+/// are all about problems: every literal of one word there is one.
 fn is_code(file: &str, before: &str, literal: &str, after: &str) -> bool {
     let word = !literal.is_empty()
         && literal.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
@@ -107,7 +107,7 @@ fn is_code(file: &str, before: &str, literal: &str, after: &str) -> bool {
     let place = before.ends_with("code:") || before.ends_with("invalid(");
     word && (place
         || literal.starts_with("invalid_")
-        || matches!(file, "error.rs" | "refusals.rs")
+        || matches!(file, "problem.rs" | "refusals.rs")
             && before.ends_with(',')
             && !after.starts_with(':'))
 }
