@@ -1,4 +1,4 @@
-//! Turns `www/` into the table that `src/handler/assets.rs` includes: each file under a name that
+//! Turns `www/` into the table that `src/handler/assets` includes: each file under a name that
 //! holds the hash of its content, references between files rewritten to those names, each one also
 //! as brotli and gzip where that is smaller. The same files give the same output.
 //!
