@@ -2,8 +2,8 @@
 //! holds the hash of its content, references between files rewritten to those names, each one also
 //! as brotli and gzip where that is smaller. The same files give the same output.
 //!
-//! `index.html` keeps its name: it is the page; so does `openapi.json`, which tells of the API. Any other `.html` is a template that a handler
-//! fills in; it is embedded as text and has no URL.
+//! `index.html` keeps its name: it is the page; so does `openapi.json`, which tells of the API. Any
+//! other `.html` is a template that a handler fills in; it is embedded as text and has no URL.
 
 use std::collections::BTreeMap;
 use std::error::Error;
