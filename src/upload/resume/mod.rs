@@ -34,8 +34,10 @@
 
 mod append;
 mod checksum;
+mod complete;
 mod id;
 mod live;
+mod open;
 mod piece;
 mod state;
 pub mod sweep;
@@ -44,31 +46,18 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-use super::{CLEAN_UP, Engine, Length, Upload};
-use futures_util::stream;
-use tokio_util::sync::CancellationToken;
-
+use super::Engine;
 use crate::config::MAX_PARTS;
 use crate::counters::Count;
 use crate::error::Error;
-use crate::store::{
-    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError, StoreResult,
-};
+use crate::store::{Attributes, ObjectKey, StoreError};
 pub use checksum::{ALGORITHMS, Checksum};
 pub use id::{UploadHash, UploadId};
 pub use live::{Guard, Live};
+pub use open::{Found, Open};
 pub use piece::{Finish, Piece, Progress};
 pub(super) use state::Plain;
 pub use state::State;
-use tails::Tail;
-
-/// How many versions back a complete upload's object is looked for: those that others stored
-/// between the upload's beginning and a client that asks what became of it.
-const RECENT: usize = 16;
-/// How often a completion is tried while other requests store parts again.
-const COMPLETIONS: usize = 4;
-/// How far apart the clocks of the replicas and of the store may be, in seconds.
-const CLOCK_SKEW: i64 = 300;
 
 /// A resumable upload that is to begin.
 pub struct New {
@@ -82,93 +71,6 @@ pub struct New {
     pub metadata: Option<String>,
     /// Whether it is to be made only where nothing has its key.
     pub if_absent: bool,
-}
-
-/// Where an upload is.
-pub enum Found {
-    /// Not complete.
-    Open(Box<Open>),
-    /// Complete: this is its object.
-    Done(Box<ObjectMeta>),
-}
-
-/// An upload that is not complete, as it was found.
-pub struct Open {
-    /// Its name.
-    pub id: UploadId,
-    hash: UploadHash,
-    multipart: Multipart,
-    stored: state::Stored,
-    /// The contiguous run of full parts.
-    parts: Vec<Part>,
-    /// All tails that there are, also those that something covers.
-    tails: Vec<Tail>,
-    /// Bytes of the longest tail after the run.
-    tail: u64,
-    /// Bytes that are durable from the first on.
-    pub offset: u64,
-}
-
-impl Open {
-    fn new(
-        id: UploadId,
-        multipart: Multipart,
-        stored: state::Stored,
-        listed: Vec<Part>,
-        tails: Vec<Tail>,
-    ) -> Self {
-        let hash = id.hash();
-        let mut parts: Vec<Part> = Vec::new();
-        let mut offset = 0;
-        for part in listed {
-            let full = part.size == id.part_size;
-            let last = stored.state.length == Some(offset + part.size);
-            if part.number as usize != parts.len() + 1 || !(full || last) {
-                break;
-            }
-            offset += part.size;
-            parts.push(part);
-            if !full {
-                break;
-            }
-        }
-        let run = parts.len() as u64;
-        let at_boundary = offset == run * id.part_size;
-        let tail = tails
-            .iter()
-            .filter(|tail| tail.part == run && tail.length < id.part_size && at_boundary)
-            .map(|tail| tail.length)
-            .max()
-            .unwrap_or(0);
-        Self {
-            hash,
-            multipart,
-            stored,
-            parts,
-            tails,
-            tail,
-            offset: offset + tail,
-            id,
-        }
-    }
-
-    /// What must be given back to the client.
-    #[must_use]
-    pub fn state(&self) -> &State {
-        &self.stored.state
-    }
-
-    /// Bytes in all, once that is known.
-    #[must_use]
-    pub fn length(&self) -> Option<u64> {
-        self.stored.state.length
-    }
-
-    /// Whether every byte is here.
-    #[must_use]
-    pub fn has_all(&self) -> bool {
-        self.length() == Some(self.offset)
-    }
 }
 
 impl Engine {
@@ -297,125 +199,5 @@ impl Engine {
         self.counters.count(Count::Aborts);
         tails::remove_all(self.store.as_ref(), id.hash()).await?;
         Ok(())
-    }
-
-    /// Makes the object of an upload that has all its bytes.
-    pub async fn complete(&self, open: Open) -> Result<ObjectMeta, Error> {
-        let nothing = Piece {
-            source: Box::pin(stream::empty()),
-            length: Some(0),
-            finish: Finish::AtLength,
-            stop: CancellationToken::new(),
-        };
-        match self.append(open, nothing).await? {
-            Progress::Stored(meta) => Ok(*meta),
-            Progress::More { .. } => {
-                Err(StoreError::Conflict("the upload has not all its bytes".into()).into())
-            }
-        }
-    }
-
-    async fn complete_with(&self, open: &Open, parts: &[Part]) -> Result<ObjectMeta, Error> {
-        // The last guard of all: an object shorter than what was acknowledged is never made.
-        let bytes: u64 = parts.iter().map(|part| part.size).sum();
-        if open.length() != Some(bytes) {
-            let text = format!("{bytes} bytes are in parts, of {:?}", open.length());
-            return Err(StoreError::Conflict(text.into()).into());
-        }
-        let attributes = Attributes {
-            nonce: Some(open.id.nonce_text()),
-            ..open.state().attributes.clone()
-        };
-        let condition = open.state().condition();
-        let meta = if parts.is_empty() {
-            // No list of parts may be empty. It may be there already: another writer may have come
-            // since whoever made it did not live to clean up.
-            let meta = match self.object_of(&open.id).await {
-                Err(Error::NotFound) => self.put_empty(&open.id, &attributes, &condition).await?,
-                found => found?,
-            };
-            if let Err(error) = self.store.abort_multipart(&open.multipart).await {
-                log::warn!("an upload without parts was not aborted: {error}");
-                return Ok(meta);
-            }
-            meta
-        } else {
-            match self.complete_parts(open, parts, &condition).await {
-                Ok(meta) => meta,
-                Err(error) => {
-                    let upload = Upload {
-                        key: &open.id.key,
-                        attributes: &attributes,
-                        condition: &condition,
-                        length: Length::AtMost(open.length()),
-                        stop: &CancellationToken::new(),
-                    };
-                    self.settle(&upload, error).await?
-                }
-            }
-        };
-        self.clean_up(open.hash).await;
-        Ok(meta)
-    }
-
-    /// Where another request stored a part again, its bytes are the same and its ETag is not: so
-    /// the list is read anew, or of two such requests each could refuse the other.
-    async fn complete_parts(
-        &self,
-        open: &Open,
-        parts: &[Part],
-        condition: &Condition,
-    ) -> StoreResult<ObjectMeta> {
-        let mut listed = Vec::new();
-        let mut tries = 1;
-        loop {
-            let parts = if listed.is_empty() { parts } else { &listed };
-            let completed = self
-                .store
-                .complete_multipart(&open.multipart, parts, condition)
-                .await;
-            let refused = matches!(completed, Err(StoreError::Conflict(_)));
-            if !refused || tries == COMPLETIONS {
-                return completed;
-            }
-            let shape = |part: &Part| (part.number, part.size);
-            let now = self.store.list_parts(&open.multipart).await?;
-            if !now.iter().map(shape).eq(parts.iter().map(shape)) {
-                return completed;
-            }
-            listed = now;
-            tries += 1;
-        }
-    }
-
-    async fn put_empty(
-        &self,
-        id: &UploadId,
-        attributes: &Attributes,
-        condition: &Condition,
-    ) -> Result<ObjectMeta, StoreError> {
-        let nothing = Payload::Gathered(Vec::new());
-        self.store
-            .put(&id.key, attributes, condition, nothing)
-            .await
-    }
-
-    /// The object that this upload made, or the version that it is by now.
-    async fn object_of(&self, id: &UploadId) -> Result<ObjectMeta, Error> {
-        let nonce = id.nonce_text();
-        let begun = i64::try_from(id.begun).unwrap_or(i64::MAX) - CLOCK_SKEW;
-        let found = self.find(&id.key, Some(&nonce), RECENT, begun).await?;
-        found.ok_or(Error::NotFound)
-    }
-
-    /// Removes the temporary objects of an upload that has ended. What stays is the sweeper's: the
-    /// client waits for its answer.
-    async fn clean_up(&self, hash: UploadHash) {
-        let removed = tails::remove_all(self.store.as_ref(), hash);
-        match tokio::time::timeout(CLEAN_UP, removed).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => log::warn!("temporary objects stay until they are swept: {error}"),
-            Err(_) => log::warn!("temporary objects stay until they are swept"),
-        }
     }
 }
