@@ -7,11 +7,10 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Response, StatusCode};
 
 use super::super::{conditions, files, headers, json, object};
+use super::arrival::{Arrival, add, add_first, give_up};
+use super::checks::{check_creation, check_offset, check_replacing, check_type};
 use super::metadata::{self, Name};
-use super::{
-    Arrival, UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, check_replacing, check_type, empty, fields, give_up, location, text,
-};
+use super::{UPLOAD_LENGTH, UPLOAD_LIMIT, UPLOAD_OFFSET, empty, fields, location, text};
 use crate::access::Who;
 use crate::app::App;
 use crate::audit;

@@ -1,9 +1,12 @@
 //! `/uploads`: resumable uploads, in two protocols that are told apart by `Tus-Resumable`.
-//! Here is what they share; what each says is in `tus` and `ietf`, and the uploads themselves are
-//! `upload::resume`'s.
+//! What each says is in `tus` and `ietf`; what both check in `checks`, how both take a request's bytes
+//! in `arrival`, and what every answer has in `marks`. The uploads themselves are `upload::resume`'s.
 
+mod arrival;
+mod checks;
 mod fields;
 mod ietf;
+mod marks;
 mod metadata;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
@@ -12,21 +15,21 @@ mod tus;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio_util::sync::CancellationToken;
 
-use super::conditions;
-use crate::access::{Right, Who};
+use crate::access::Who;
 use crate::app::App;
 use crate::audit;
 use crate::body::Body;
-use crate::error::{Error, Limit};
+use crate::error::Error;
 use crate::route::Route;
-use crate::store::Condition;
-use crate::upload::resume::{ALGORITHMS, Checksum, Finish, Guard, Open, Piece, Progress, UploadId};
-use crate::upload::{Expected, RequestBody, Source};
+use crate::upload::resume::{ALGORITHMS, UploadId};
+use arrival::Arrival;
+use checks::check_digest;
+pub use marks::Marks;
 
 const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
@@ -57,46 +60,6 @@ pub fn method<B>(route: Route<'_>, request: &Request<B>) -> Result<Method, Error
         Some(meant) => Method::from_bytes(meant.as_bytes()).map_err(|_| {
             Error::invalid("invalid_method", "X-HTTP-Method-Override names no method.")
         }),
-    }
-}
-
-/// What every answer on these routes has, failures too.
-pub struct Marks {
-    tus: bool,
-    /// Whether a refusal for its size must say what size would do, and one for its type what type.
-    ietf: bool,
-}
-
-impl Marks {
-    /// Of a request with these headers on this route, if it has one.
-    #[must_use]
-    pub fn of(route: Option<&Route<'_>>, headers: &HeaderMap) -> Self {
-        let here = matches!(route, Some(Route::Uploads | Route::Resumable(_)));
-        let tus = headers.contains_key(TUS_RESUMABLE);
-        Self {
-            tus: here && tus,
-            ietf: here && !tus,
-        }
-    }
-
-    /// Adds them.
-    pub fn add_to(&self, response: &mut Response<Body>) {
-        let status = response.status();
-        let limit = response.extensions_mut().remove::<Limit>();
-        let headers = response.headers_mut();
-        if self.tus {
-            headers.insert(TUS_RESUMABLE, VERSION);
-        }
-        if self.ietf
-            && let Some(Limit(name, bytes)) = limit
-        {
-            let limit = format!("{name}={bytes}");
-            headers.entry(UPLOAD_LIMIT).or_insert(text(&limit));
-        }
-        // RFC 5789 section 2.2.
-        if self.ietf && status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            headers.insert(ACCEPT_PATCH, HeaderValue::from_static(ietf::PARTIAL));
-        }
     }
 }
 
@@ -194,166 +157,10 @@ fn is_tus(headers: &HeaderMap) -> Result<bool, Error> {
     }
 }
 
-/// A request's body on its way in.
-struct Arrival {
-    source: Source<'static>,
-    length: Option<u64>,
-    /// Cancelled when the client has gone, or the process is cut.
-    stop: CancellationToken,
-}
-
-impl Arrival {
-    fn new(app: &App, body: Incoming, received: Arc<AtomicU64>, stop: CancellationToken) -> Self {
-        let length = body.size_hint().exact();
-        let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
-            .counting(&app.process.counters);
-        Self {
-            source: Box::pin(source),
-            length,
-            stop,
-        }
-    }
-}
-
-/// Adds a request's bytes.
-async fn add(
-    app: &App,
-    open: Open,
-    headers: &HeaderMap,
-    checksum: Option<Checksum>,
-    finish: Finish,
-    body: Arrival,
-    guard: &Guard,
-) -> Result<Progress, Error> {
-    let length = body.length;
-    let stop = guard.stop().clone();
-    let source = tokio::select! {
-        biased;
-        source = checked(app, &open, headers, checksum, body) => source?,
-        // None of it counts, as its checksum covers all of it.
-        () = stop.cancelled() => {
-            return Ok(Progress::More { offset: open.offset, whole: false });
-        }
-    };
-    let piece = Piece {
-        source,
-        length,
-        finish,
-        stop,
-    };
-    let progress = app.engine.append(open, piece).await?;
-    if let Progress::Stored(meta) = &progress {
-        audit::stored(meta);
-    }
-    Ok(progress)
-}
-
-/// The same at creation, whose answer is the first that a client hears of an upload: one that
-/// failed, or whose client has left, nobody will go on with.
-async fn add_first(
-    app: &App,
-    open: Open,
-    headers: &HeaderMap,
-    checksum: Option<Checksum>,
-    finish: Finish,
-    body: Arrival,
-) -> Result<Progress, Error> {
-    let live = &app.process.live;
-    let id = open.id.clone();
-    let guard = live.enter(id.hash(), app.process.phase.draining()).await;
-    let gone = body.stop.clone();
-    let added = add(app, open, headers, checksum, finish, body, &guard).await;
-    let left = matches!(added, Ok(Progress::More { .. })) && gone.is_cancelled();
-    if left || added.is_err() {
-        give_up(app, &id).await;
-    }
-    added
-}
-
-/// Gives up an upload that nobody can go on with.
-async fn give_up(app: &App, id: &UploadId) {
-    if let Err(error) = app.engine.cancel(id).await {
-        log::warn!("an upload that was given up stays: {error}");
-    }
-}
-
-/// Whether the object is to be made only where there is none: with `If-None-Match: *`, and for who
-/// may not replace what is there. Refuses what would
-/// be ignored: the object is stored when the last request ends, and neither another condition nor a
-/// digest of the whole is kept until then.
-fn check_creation(headers: &HeaderMap, who: &Who) -> Result<bool, Error> {
-    check_digest(headers)?;
-    match conditions::of_write(headers)? {
-        Condition::None => Ok(!who.has(Right::Delete)),
-        Condition::IfAbsent => Ok(true),
-        Condition::IfMatch(_) => Err(Error::invalid(
-            "invalid_condition",
-            "The only condition that a resumable upload takes is If-None-Match: *.",
-        )),
-    }
-}
-
-/// Whether somebody may still bring this upload to its end: one that replaces what is there is for
-/// who may do that.
-fn check_replacing(open: &Open, who: &Who) -> Result<(), Error> {
-    if open.state().if_absent() {
-        return Ok(());
-    }
-    who.need(&[Right::Delete])
-}
-
-fn check_digest(headers: &HeaderMap) -> Result<(), Error> {
-    if headers.contains_key("repr-digest") {
-        return Err(Error::invalid(
-            "digest_unsupported",
-            "A digest of the whole cannot be checked over several requests.",
-        ));
-    }
-    Ok(())
-}
-
-/// A request's bytes; where it gives a checksum of them, once all of them are here and right.
-async fn checked(
-    app: &App,
-    open: &Open,
-    headers: &HeaderMap,
-    checksum: Option<Checksum>,
-    body: Arrival,
-) -> Result<Source<'static>, Error> {
-    let expected = Expected::parse(headers)?;
-    if checksum.is_none() && expected == Expected::default() {
-        return Ok(body.source);
-    }
-    let mut source = expected.verify(body.source);
-    if let Some(checksum) = checksum {
-        source = checksum.verify(source);
-    }
-    app.engine.hold(open, source, body.length).await
-}
-
-/// A request's media type must be this one; types know no case (RFC 9110 section 8.3.1).
-fn check_type(headers: &HeaderMap, want: &'static str) -> Result<(), Error> {
-    match headers.get(CONTENT_TYPE) {
-        Some(value) if value.as_bytes().eq_ignore_ascii_case(want.as_bytes()) => Ok(()),
-        _ => Err(Error::UnsupportedMediaType { want }),
-    }
-}
-
 /// The path of an upload.
 fn location(app: &App, id: &UploadId) -> HeaderValue {
     let base = &app.process.config.base_path;
     text(&format!("{base}/uploads/{}", id.encode()))
-}
-
-/// Whether this is the offset at which the upload goes on.
-fn check_offset(open: &Open, provided: u64) -> Result<(), Error> {
-    if open.offset == provided {
-        return Ok(());
-    }
-    Err(Error::OffsetMismatch {
-        expected: open.offset,
-        provided,
-    })
 }
 
 fn empty(status: StatusCode) -> Response<Body> {

@@ -11,11 +11,10 @@ use hyper::{HeaderMap, Response, StatusCode};
 use super::super::files;
 use super::super::headers::{self, TUS_META};
 use super::super::to_the_end;
+use super::arrival::{Arrival, add, add_first};
+use super::checks::{check_creation, check_offset, check_replacing, check_type};
 use super::metadata::{self, Metadata, Name};
-use super::{
-    Arrival, TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, add, add_first, check_creation,
-    check_offset, check_replacing, check_type, empty, fields, location, text,
-};
+use super::{TUS_MAX_SIZE, UPLOAD_LENGTH, UPLOAD_OFFSET, empty, fields, location, text};
 use crate::access::Who;
 use crate::app::App;
 use crate::audit::{self, Change};
