@@ -11,6 +11,7 @@ mod multipart;
 mod part;
 pub mod resume;
 mod settle;
+mod single;
 mod source;
 mod streamed;
 
@@ -21,22 +22,14 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{MAX_PART_BYTES, MAX_PARTS, UploadConfig};
-use crate::counters::{Count, Counters};
+use crate::counters::Counters;
 use crate::error::Error;
-use crate::store::{Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError};
+use crate::store::{Attributes, Condition, ObjectKey, ObjectMeta, Store, StoreError};
 pub use budget::Budget;
 pub use digest::Expected;
 use part::{Cutter, Gathered, Room};
 use settle::nonce;
 pub use source::{RequestBody, Source};
-use streamed::stream_payload;
-
-/// Up to here an object goes in with `If-None-Match: *` to learn whether it is new; sending it a
-/// second time when it is not costs less than asking before. Larger ones ask while bytes arrive.
-const ASK_BY_WRITING: u64 = 64 << 10;
-
-/// How long an answer is worth waiting for on which only the choice between 201 and 200 hangs.
-const ASK: Duration = Duration::from_secs(5);
 
 /// How long cleaning up may keep an answer back; what is left then is the sweeper's.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -163,80 +156,10 @@ impl Engine {
         }
     }
 
-    /// Known length, one PutObject.
-    async fn single(
-        &self,
-        upload: &Upload<'_>,
-        mut cutter: Cutter<'_>,
-        length: u64,
-    ) -> Result<Stored, Error> {
-        let gather = async {
-            if self.is_gathered(length) {
-                cutter.gather(length, Room::Blocks(&self.budget)).await
-            } else {
-                Ok(Gathered::Spent(Vec::new()))
-            }
-        };
-        let (gathered, existed) = if length > ASK_BY_WRITING {
-            let (gathered, existed) = tokio::join!(gather, self.existed(upload));
-            (gathered?, existed)
-        } else {
-            (gather.await?, None)
-        };
-        match gathered {
-            Gathered::Whole(blocks) => {
-                check_whole(&blocks, length)?;
-                cutter.expect_end(length).await?;
-                self.put_gathered(upload, blocks, existed).await
-            }
-            Gathered::Spent(blocks) => {
-                let existed = match existed {
-                    Some(existed) => existed,
-                    None => self.existed(upload).await.unwrap_or(false),
-                };
-                let work = stream_payload(&mut cutter, blocks, length, true, |payload| {
-                    let store = Arc::clone(&self.store);
-                    async move {
-                        store
-                            .put(upload.key, upload.attributes, upload.condition, payload)
-                            .await
-                    }
-                });
-                let meta = match Box::pin(work).await {
-                    Err(Error::Store(error)) => Box::pin(self.settle(upload, error)).await?,
-                    outcome => outcome?,
-                };
-                Ok(Stored {
-                    meta,
-                    created: !existed,
-                })
-            }
-        }
-    }
-
     /// Whether a part of this size may be gathered at all: one over a quarter of the budget would
     /// take it from all others.
     fn is_gathered(&self, size: u64) -> bool {
         size <= (self.config.buffer_bytes / 4) as u64
-    }
-
-    /// Unknown length: one PutObject if it ends within a part, else parts.
-    async fn unknown(
-        &self,
-        upload: &Upload<'_>,
-        mut cutter: Cutter<'_>,
-        bound: Option<u64>,
-    ) -> Result<Stored, Error> {
-        let limit = self.unknown_limit();
-        let size = self.part_size(None).min(bound.unwrap_or(u64::MAX));
-        let blocks = until(upload.stop, self.gather_whole(&mut cutter, size)).await?;
-        if total(&blocks) > limit {
-            return Err(Error::TooLarge { limit });
-        }
-        if cutter.at_end().await? {
-            return until(upload.stop, self.put_gathered(upload, blocks, None)).await;
-        }
-        self.parts(upload, cutter, None, Some(blocks)).await
     }
 
     /// Gathers a part that cannot be streamed, because nobody knows whether it will be full: from
@@ -254,62 +177,6 @@ impl Engine {
                 }
                 Ok(blocks)
             }
-        }
-    }
-
-    async fn put_gathered(
-        &self,
-        upload: &Upload<'_>,
-        blocks: Vec<Bytes>,
-        existed: Option<bool>,
-    ) -> Result<Stored, Error> {
-        let put = |condition: Condition| {
-            let payload = Payload::Gathered(blocks.clone());
-            async move {
-                self.store
-                    .put(upload.key, upload.attributes, &condition, payload)
-                    .await
-            }
-        };
-        let (outcome, created) = match (existed, upload.condition) {
-            (None, Condition::None) => match put(Condition::IfAbsent).await {
-                // It was there, another writer was faster, or nobody knows: written once more
-                // without the condition, which may be repeated, it is there for certain.
-                Err(StoreError::Precondition | StoreError::Conflict(_)) => {
-                    (put(Condition::None).await, false)
-                }
-                Err(error) if error.is_transient() || error.is_unsupported() => {
-                    self.counters.count(Count::Retries);
-                    (put(Condition::None).await, true)
-                }
-                outcome => (outcome, true),
-            },
-            (Some(existed), condition) => (put(condition.clone()).await, !existed),
-            (None, condition) => (
-                put(condition.clone()).await,
-                *condition == Condition::IfAbsent,
-            ),
-        };
-        let meta = match outcome {
-            Ok(meta) => meta,
-            Err(error) => Box::pin(self.settle(upload, error)).await?,
-        };
-        Ok(Stored { meta, created })
-    }
-
-    /// Whether the object exists; None when the store would not say. Only the choice between 201
-    /// and 200 hangs on it, so a store that lets us write and not read is good enough.
-    async fn existed(&self, upload: &Upload<'_>) -> Option<bool> {
-        match upload.condition {
-            Condition::IfAbsent => return Some(false),
-            Condition::IfMatch(_) => return Some(true),
-            Condition::None => {}
-        }
-        let asked = tokio::time::timeout(ASK, self.store.head(upload.key, None)).await;
-        match asked {
-            Ok(Ok(_)) => Some(true),
-            Ok(Err(StoreError::NotFound)) => Some(false),
-            Ok(Err(_)) | Err(_) => None,
         }
     }
 }
