@@ -1,26 +1,34 @@
 //! The configuration: parsed once at start from the environment, every fault named at once.
-//! The only reader of the environment; the table of settings is in `settings`, and how one
-//! value is read is in `reader`.
+//! The only reader of the environment; the table of settings is in `settings`, how one value is
+//! looked up is in `reader`, and what a text must be in `parse` and beside the types.
 
 mod access;
 mod credentials;
 mod hosts;
 mod origins;
+mod parse;
 mod reader;
 mod s3;
+mod secret;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::Auth;
 pub use credentials::{Container, CredentialSources, Held, Keys, Profile, WebIdentity};
 pub use hosts::Hosts;
 pub use origins::Origins;
+use parse::{
+    parse_base_path, parse_key_prefix, parse_log_filter, parse_log_format, parse_optional_port,
+};
 use reader::Reader;
 use s3::read_store;
+pub use s3::{Integrity, S3Config, StoreConfig};
+pub use secret::Secret;
 pub use settings::{SETTINGS, Setting};
 
 use crate::address::Networks;
@@ -34,24 +42,6 @@ pub const MAX_PARTS: u64 = 10_000;
 pub const MAX_PART_BYTES: u64 = 5 << 30;
 /// Smallest part but the last that S3 takes, 5 MiB (same source).
 pub const MIN_PART_BYTES: u64 = 5 << 20;
-
-/// A text that never prints.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
-    }
-}
 
 /// Everything that can be set. Durations are whole seconds in the environment.
 #[derive(Debug, Clone)]
@@ -125,55 +115,6 @@ pub struct UploadConfig {
     pub max_bytes: u64,
     /// From the beginning of an unfinished upload until it is given up.
     pub expiry: Duration,
-}
-
-/// Which store.
-#[derive(Debug, Clone)]
-pub enum StoreConfig {
-    /// A local directory.
-    Local {
-        /// The directory; made when it is missing.
-        data_dir: PathBuf,
-    },
-    /// An S3 bucket.
-    S3(Box<S3Config>),
-}
-
-/// An S3 bucket and how to reach it.
-#[derive(Debug, Clone)]
-pub struct S3Config {
-    /// The bucket.
-    pub bucket: String,
-    /// The region that requests are signed for.
-    pub region: String,
-    /// Scheme, host and port, without a trailing slash (a slash would be signed twice).
-    pub endpoint: String,
-    /// The same as users reach it, where that differs: shared links lead there.
-    pub public_endpoint: Option<String>,
-    /// PEM file of further roots to trust.
-    pub ca_bundle: Option<PathBuf>,
-    /// Where credentials may come from.
-    pub credentials: CredentialSources,
-    /// How S3 is made to check what it stores.
-    pub integrity: Integrity,
-    /// Server-side encryption asked for (`x-amz-server-side-encryption`).
-    pub sse: Option<String>,
-    /// Storage class of new objects (`x-amz-storage-class`).
-    pub storage_class: Option<String>,
-}
-
-/// How S3 is made to check what it stores.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Integrity {
-    /// CRC-64/NVME; SHA-256 and MD5 once the store has shown that it does not know it.
-    #[default]
-    Auto,
-    /// CRC-64/NVME.
-    Crc64Nvme,
-    /// SHA-256 of what is gathered, MD5 against the ETag for what is streamed.
-    Sha256,
-    /// `Content-MD5` of what is gathered, MD5 against the ETag for what is streamed.
-    Md5,
 }
 
 /// All that is wrong with a configuration, one line each.
@@ -277,65 +218,3 @@ pub(crate) fn shown(lookup: &dyn Fn(&str) -> Option<String>) -> String {
     }
     text
 }
-
-fn parse_optional_port(text: &str) -> Result<Option<u16>, String> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    match text.trim().parse() {
-        Ok(port) => Ok(Some(port)),
-        Err(_) => Err("must be a port, 0 to 65535".to_owned()),
-    }
-}
-
-fn parse_log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("must be text or json".to_owned()),
-    }
-}
-
-/// env_logger takes a word that it does not know for a module, of which everything is to be logged,
-/// and of all others nothing: a level that is misspelt would end the log.
-fn parse_log_filter(text: &str) -> Result<String, String> {
-    let rules = text.split('/').next().unwrap_or_default();
-    for rule in rules.split(',').map(str::trim) {
-        let level = rule.rsplit('=').next().unwrap_or_default();
-        if !level.is_empty() && level.parse::<log::LevelFilter>().is_err() {
-            return Err("must be a level (error, warn, info, debug, trace, off), or MODULE=LEVEL, comma separated".to_owned());
-        }
-    }
-    Ok(text.to_owned())
-}
-
-fn parse_base_path(text: &str) -> Result<String, String> {
-    let trimmed = text.trim_matches('/');
-    if trimmed.is_empty() {
-        return Ok(String::new());
-    }
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if !trimmed.chars().all(plain) || trimmed.split('/').any(|s| matches!(s, "" | "." | "..")) {
-        return Err("must be path segments of letters, digits, '-', '.', '_' and '~'".to_owned());
-    }
-    Ok(format!("/{trimmed}"))
-}
-
-fn parse_key_prefix(text: &str) -> Result<String, String> {
-    let segments = text.strip_suffix('/').unwrap_or(text);
-    let bad_segment = segments.split('/').any(|s| matches!(s, "" | "." | ".."));
-    if !text.is_empty() && bad_segment {
-        return Err("must not have an empty, '.' or '..' segment, nor begin with a slash".into());
-    }
-    if text.contains('\\') || text.chars().any(char::is_control) {
-        return Err("must not have control characters or backslashes".to_owned());
-    }
-    // Leaves keys at least 512 bytes, and room for the internal prefix.
-    if text.len() > 512 {
-        return Err("must not be longer than 512 bytes".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,8 +3,57 @@
 
 use std::path::PathBuf;
 
+use super::credentials::{self, CredentialSources};
 use super::reader::Reader;
-use super::{Integrity, S3Config, StoreConfig, credentials};
+
+/// Which store.
+#[derive(Debug, Clone)]
+pub enum StoreConfig {
+    /// A local directory.
+    Local {
+        /// The directory; made when it is missing.
+        data_dir: PathBuf,
+    },
+    /// An S3 bucket.
+    S3(Box<S3Config>),
+}
+
+/// An S3 bucket and how to reach it.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    /// The bucket.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Scheme, host and port, without a trailing slash (a slash would be signed twice).
+    pub endpoint: String,
+    /// The same as users reach it, where that differs: shared links lead there.
+    pub public_endpoint: Option<String>,
+    /// PEM file of further roots to trust.
+    pub ca_bundle: Option<PathBuf>,
+    /// Where credentials may come from.
+    pub credentials: CredentialSources,
+    /// How S3 is made to check what it stores.
+    pub integrity: Integrity,
+    /// Server-side encryption asked for (`x-amz-server-side-encryption`).
+    pub sse: Option<String>,
+    /// Storage class of new objects (`x-amz-storage-class`).
+    pub storage_class: Option<String>,
+}
+
+/// How S3 is made to check what it stores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Integrity {
+    /// CRC-64/NVME; SHA-256 and MD5 once the store has shown that it does not know it.
+    #[default]
+    Auto,
+    /// CRC-64/NVME.
+    Crc64Nvme,
+    /// SHA-256 of what is gathered, MD5 against the ETag for what is streamed.
+    Sha256,
+    /// `Content-MD5` of what is gathered, MD5 against the ETag for what is streamed.
+    Md5,
+}
 
 pub(super) fn read_store(env: &mut Reader<'_>) -> StoreConfig {
     let data_dir = env.optional("DATA_DIR").unwrap_or_default();
