@@ -13,7 +13,7 @@ use hyper::{Method, StatusCode};
 use log::Level;
 use log::kv::Value;
 
-use super::io::InService;
+use super::in_service::InService;
 use crate::access::Who;
 use crate::app::Process;
 use crate::body::{Body, BoxError};

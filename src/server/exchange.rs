@@ -16,7 +16,7 @@ use hyper::{HeaderMap, Method, Request, Response, Version};
 use log::Level;
 
 use super::access_log::{CLIENT_CLOSED, Log, Tracked};
-use super::io::InService;
+use super::in_service::InService;
 use super::{admission, forwarded, security};
 use crate::app::App;
 use crate::audit::Change;

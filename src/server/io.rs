@@ -7,17 +7,16 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::fragment::Seen;
+use super::in_service::InService;
 use super::refusals;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// After our last byte the client's are read and thrown away, so that the reset that closing
@@ -33,60 +32,6 @@ const SLOW_WINDOW: Duration = Duration::from_mins(1);
 
 /// Read at once while a request line is awaited: what hyper's buffer has room for at first.
 const LINE_BYTES: usize = 8 << 10;
-
-/// Whether a request is being served on the connection; shared with whoever serves it.
-#[derive(Debug)]
-pub(super) struct InService {
-    busy: AtomicBool,
-    /// A handler's answer may still be in hyper's write buffer.
-    unflushed: AtomicBool,
-    /// A request has begun since someone last asked.
-    begun: AtomicBool,
-    /// Told when the connection has become one that may make room for another.
-    freed: Arc<Notify>,
-}
-
-impl InService {
-    pub(super) fn new(freed: Arc<Notify>) -> Self {
-        Self {
-            busy: AtomicBool::new(false),
-            unflushed: AtomicBool::new(false),
-            begun: AtomicBool::new(false),
-            freed,
-        }
-    }
-
-    pub(super) fn begin(&self) {
-        self.busy.store(true, Ordering::Release);
-        self.unflushed.store(true, Ordering::Release);
-        self.begun.store(true, Ordering::Release);
-    }
-
-    pub(super) fn end(&self) {
-        self.busy.store(false, Ordering::Release);
-    }
-
-    pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire)
-    }
-
-    /// hyper's write buffer is empty.
-    fn flushed(&self) {
-        if !self.is_busy() && self.unflushed.swap(false, Ordering::AcqRel) {
-            self.freed.notify_one();
-        }
-    }
-
-    fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire) && self.begun.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whether no answer is being made or written. What hyper writes then can only be its own
-    /// refusal of a head that it could not parse.
-    pub(super) fn is_idle(&self) -> bool {
-        !self.is_busy() && !self.unflushed.load(Ordering::Acquire)
-    }
-}
 
 /// The socket.
 pub(super) struct ClientIo {

@@ -10,6 +10,7 @@ mod connection;
 mod exchange;
 mod forwarded;
 mod fragment;
+mod in_service;
 mod io;
 mod limits;
 mod metrics;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::io::InService;
+use super::in_service::InService;
 
 /// Connections that were told to go and still have their descriptor, at most: a quarter of what
 /// `limits` keeps for everything else.
