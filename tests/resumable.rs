@@ -11,8 +11,11 @@
 mod support;
 
 mod resumable {
+    mod checksum;
     mod ends;
     mod ietf;
+    mod lengths;
+    mod metadata;
     mod refusals;
     mod replicas;
     mod talk;
