@@ -5,8 +5,10 @@
 mod connect;
 mod copy;
 mod counted;
+mod crc64;
 mod credentials;
 mod document;
+mod framing;
 mod heal;
 mod integrity;
 mod listing;

@@ -4,7 +4,7 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::XmlEvent;
 
-use super::{S3Store, document, integrity, sign};
+use super::{S3Store, crc64, document, sign};
 use crate::store::{Multipart, Part, StoreError, StoreResult};
 
 /// One page of the answer.
@@ -79,7 +79,7 @@ fn parse(document: &[u8]) -> StoreResult<Page> {
                     ("PartNumber", Some(part)) => part.number = text.parse().unwrap_or(0),
                     ("Size", Some(part)) => part.size = text.parse().unwrap_or(u64::MAX),
                     ("ETag", Some(part)) => part.etag = text,
-                    ("ChecksumCRC64NVME", Some(part)) => part.crc64 = integrity::decode(&text),
+                    ("ChecksumCRC64NVME", Some(part)) => part.crc64 = crc64::decode(&text),
                     ("IsTruncated", None) => truncated = text == "true",
                     ("NextPartNumberMarker", None) => page.next = text.parse().ok(),
                     _ => {}

@@ -9,9 +9,11 @@ use futures_util::{Stream, StreamExt, TryFutureExt, stream};
 use rusoto_core::ByteStream;
 use rusoto_core::signature::SignedRequest;
 
-use super::integrity::{Check, TRAILER};
+use super::integrity::Check;
 use super::transport::Document;
-use super::{S3Store, document, integrity, meaning, parse_http_date, sign, unquote};
+use super::{
+    S3Store, crc64, document, framing, integrity, meaning, parse_http_date, sign, unquote,
+};
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, Store, StoreError,
     StoreResult, VersionId,
@@ -88,10 +90,10 @@ impl S3Store {
                 };
                 request.add_header("content-encoding", &encoding);
                 request.add_header("x-amz-decoded-content-length", &len.to_string());
-                request.add_header("x-amz-trailer", TRAILER);
+                request.add_header("x-amz-trailer", crc64::HEADER);
                 let crc = Arc::new(OnceLock::new());
-                let body = integrity::framed(body, len, Arc::clone(&crc));
-                set_stream(&mut request, body, integrity::framed_len(len));
+                let body = framing::framed(body, len, Arc::clone(&crc));
+                set_stream(&mut request, body, framing::framed_len(len));
                 let sent = self.send(request, sign::UNSIGNED_TRAILER).await;
                 Ok(Sent {
                     answer: sent.map_err(meaning::of_unread)?,
@@ -320,7 +322,7 @@ impl S3Store {
     ) -> StoreResult<(String, Option<VersionId>)> {
         let document = Bytes::from(complete_document(parts));
         let whole = if multipart.crc64 {
-            integrity::combine(parts)
+            crc64::combine(parts)
         } else {
             None
         };
@@ -330,7 +332,7 @@ impl S3Store {
             add_condition(&mut request, condition);
             if let Some(crc) = whole {
                 request.add_header("x-amz-checksum-type", "FULL_OBJECT");
-                request.add_header(TRAILER, &integrity::encode(crc));
+                request.add_header(crc64::HEADER, &crc64::encode(crc));
             }
             request.set_payload(Some(document.clone()));
             let sha = sign::sha256_hex(&document);
@@ -406,7 +408,7 @@ impl Sent {
         let Some(ours) = self.crc64 else {
             return Ok(());
         };
-        match self.header(TRAILER).map(integrity::decode) {
+        match self.header(crc64::HEADER).map(crc64::decode) {
             Some(theirs) if theirs == Some(ours) => Ok(()),
             Some(_) => Err(StoreError::Corrupt("S3 computed another CRC-64".into())),
             None => Err(StoreError::Unavailable(
@@ -440,7 +442,7 @@ enum Proof {
 impl Proof {
     async fn of(blocks: &[Bytes], check: Check) -> StoreResult<Self> {
         match check {
-            Check::Crc64 => Ok(Self::Crc64(integrity::crc64(blocks))),
+            Check::Crc64 => Ok(Self::Crc64(crc64::of(blocks))),
             Check::Sha256 => on_blocking_thread(blocks, sign::sha256_hex_of)
                 .await
                 .map(Self::Sha256),
@@ -454,7 +456,7 @@ impl Proof {
     fn add_to(&self, request: &mut SignedRequest) -> &str {
         match self {
             Self::Crc64(crc) => {
-                request.add_header(TRAILER, &integrity::encode(*crc));
+                request.add_header(crc64::HEADER, &crc64::encode(*crc));
                 sign::UNSIGNED
             }
             Self::Sha256(hex) => hex,
@@ -532,7 +534,7 @@ fn complete_document(parts: &[Part]) -> String {
             "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
         );
         if let Some(crc) = part.crc64 {
-            let crc = integrity::encode(crc);
+            let crc = crc64::encode(crc);
             let _ = write!(text, "<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
         }
         text.push_str("</Part>");
