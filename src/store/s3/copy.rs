@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, S3};
 
-use super::request::{add_condition, of_condition};
+use super::request::add_condition;
 use super::{NONCE, S3Store, document, meaning, parse_rfc3339, sign, unquote};
 use crate::config::MAX_PARTS;
 use crate::store::{
@@ -101,7 +101,7 @@ impl S3Store {
             Err(error) if *condition != Condition::None && error.is_unsupported() => {
                 self.retry(|| call(Condition::None)).await
             }
-            outcome => outcome.map_err(|error| of_condition(error, condition)),
+            outcome => outcome.map_err(|error| meaning::of_condition(error, condition)),
         }
     }
 

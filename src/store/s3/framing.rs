@@ -1,5 +1,5 @@
 //! The aws-chunked framing, in which a stream's CRC-64 follows it as a trailer. What the headers say
-//! of it is `request`'s business.
+//! of it is `payload`'s business.
 
 use std::sync::{Arc, OnceLock};
 

@@ -7,7 +7,7 @@ use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, List
 
 use super::document;
 use super::transport::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
-use crate::store::StoreError;
+use crate::store::{Condition, StoreError};
 
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
 pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
@@ -89,6 +89,14 @@ pub(super) fn of_unread(error: StoreError) -> StoreError {
     match error {
         StoreError::Corrupt(cause) => StoreError::Unavailable(cause),
         other => other,
+    }
+}
+
+/// `If-Match` on what is not there: some stores answer 404 where others answer 412.
+pub(super) fn of_condition(error: StoreError, condition: &Condition) -> StoreError {
+    match (error, condition) {
+        (StoreError::NotFound, Condition::IfMatch(_)) => StoreError::Precondition,
+        (error, _) => error,
     }
 }
 

@@ -1,0 +1,176 @@
+//! Uploads in parts: S3 `CreateMultipartUpload`, `UploadPart` and `CompleteMultipartUpload`. How a
+//! part's body goes is `payload`'s business, which parts are there is `parts`', and what an upload is
+//! cut into its caller's.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+
+use super::integrity::Check;
+use super::request::add_condition;
+use super::{S3Store, crc64, document, meaning, sign, unquote};
+use crate::store::{
+    Attributes, Condition, Multipart, ObjectKey, Part, Payload, Store, StoreError, StoreResult,
+    VersionId,
+};
+
+impl S3Store {
+    /// S3 `CreateMultipartUpload`, with CRC-64 declared where that is in force.
+    pub(super) async fn create(
+        &self,
+        key: &ObjectKey,
+        attributes: &Attributes,
+        part_size: u64,
+    ) -> StoreResult<Multipart> {
+        let checks = &self.settings.checks;
+        let crc64 = checks.check() == Check::Crc64;
+        let call = |crc64: bool| async move {
+            let mut request = self.request("POST", key);
+            request.add_param("uploads", "");
+            self.add_attributes(&mut request, key, attributes);
+            if crc64 {
+                request.add_header("x-amz-checksum-algorithm", "CRC64NVME");
+                request.add_header("x-amz-checksum-type", "FULL_OBJECT");
+            }
+            request.set_payload(Some(Bytes::new()));
+            let answer = self.send(request, sign::EMPTY).await?;
+            let declared = answer
+                .header("x-amz-checksum-algorithm")
+                .is_some_and(|name| name.eq_ignore_ascii_case("CRC64NVME"));
+            match document::result(&answer.body, "UploadId") {
+                Some(upload_id) if !upload_id.is_empty() => Ok(Multipart {
+                    key: key.clone(),
+                    upload_id,
+                    part_size,
+                    crc64: crc64 && declared,
+                }),
+                _ => Err(meaning::of_answer(200, &answer.body)),
+            }
+        };
+        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
+        let created = self.retry_if(meaning::never_sent, || call(crc64)).await;
+        match created {
+            Err(error)
+                if crc64 && meaning::knows_no_checksum(&error) && checks.fall_back(&error) =>
+            {
+                self.retry_if(meaning::never_sent, || call(false)).await
+            }
+            Ok(multipart) if crc64 && !multipart.crc64 => {
+                let ignored = "CreateMultipartUpload did not confirm CRC64NVME";
+                if checks.fall_back(&ignored) {
+                    return Ok(multipart);
+                }
+                self.abort_multipart(&multipart).await?;
+                Err(StoreError::Refused(ignored.into()))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// S3 `UploadPart`.
+    pub(super) async fn put_part(
+        &self,
+        multipart: &Multipart,
+        number: u32,
+        payload: Payload,
+    ) -> StoreResult<Part> {
+        let size = payload.len();
+        let check = if multipart.crc64 {
+            Check::Crc64
+        } else {
+            self.settings.checks.check_without_crc()
+        };
+        let sent = self
+            .send_payload(payload, check, StoreError::is_transient, || {
+                let mut request = self.request("PUT", &multipart.key);
+                request.add_param("partNumber", &number.to_string());
+                request.add_param("uploadId", &multipart.upload_id);
+                request
+            })
+            .await?;
+        if let Err(wrong) = sent.verdict() {
+            if size > 0 {
+                // It would count when the upload is resumed, and no call removes one part: an empty
+                // one in its place ends the run of full parts.
+                let nothing = Payload::Gathered(Vec::new());
+                let emptied = Box::pin(self.put_part(multipart, number, nothing)).await;
+                if let Err(error) = emptied {
+                    log::error!("a part that is not what was sent stays in S3: {wrong}; {error}");
+                }
+            }
+            return Err(wrong);
+        }
+        let etag = sent.header("etag").map(str::to_owned);
+        Ok(Part {
+            number,
+            size,
+            etag: etag.ok_or_else(|| StoreError::Corrupt("S3 gave a part no ETag".into()))?,
+            crc64: sent.crc64,
+        })
+    }
+
+    /// S3 `CompleteMultipartUpload`; the new object's etag, and its version where the bucket keeps
+    /// versions.
+    pub(super) async fn complete(
+        &self,
+        multipart: &Multipart,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<(String, Option<VersionId>)> {
+        let document = Bytes::from(complete_document(parts));
+        let whole = if multipart.crc64 {
+            crc64::combine(parts)
+        } else {
+            None
+        };
+        let call = || async {
+            let mut request = self.request("POST", &multipart.key);
+            request.add_param("uploadId", &multipart.upload_id);
+            add_condition(&mut request, condition);
+            if let Some(crc) = whole {
+                request.add_header("x-amz-checksum-type", "FULL_OBJECT");
+                request.add_header(crc64::HEADER, &crc64::encode(crc));
+            }
+            request.set_payload(Some(document.clone()));
+            let sha = sign::sha256_hex(&document);
+            let sent = self.send(request, &sha).await;
+            let answer = sent.map_err(meaning::of_unread)?;
+            // A 200 may carry an error: S3 begins to answer before it knows.
+            match document::result(&answer.body, "ETag") {
+                Some(etag) if !etag.is_empty() => Ok((unquote(Some(etag)), answer.version())),
+                _ => Err(meaning::of_unread(meaning::of_answer(200, &answer.body))),
+            }
+        };
+        let outcome = match condition {
+            // S3 answers a second completion of the same parts like the first, MinIO with a 404
+            // that the object's nonce settles.
+            Condition::None => self.retry(call).await,
+            _ => self.retry_if(meaning::never_sent, call).await,
+        };
+        outcome.map_err(|error| meaning::of_condition(error, condition))
+    }
+}
+
+/// The parts' list as S3 wants it. Etags come from S3; what XML reserves is escaped all the same.
+fn complete_document(parts: &[Part]) -> String {
+    let mut text = String::from("<CompleteMultipartUpload>");
+    for part in parts {
+        let etag = part
+            .etag
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('"', "&quot;");
+        let number = part.number;
+        let _ = write!(
+            text,
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
+        );
+        if let Some(crc) = part.crc64 {
+            let crc = crc64::encode(crc);
+            let _ = write!(text, "<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME>");
+        }
+        text.push_str("</Part>");
+    }
+    text.push_str("</CompleteMultipartUpload>");
+    text
+}
