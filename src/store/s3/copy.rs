@@ -9,11 +9,12 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rusoto_core::signature::SignedRequest;
 use rusoto_s3::{CreateMultipartUploadRequest, S3};
 
+use super::answer::{NONCE, parse_rfc3339, unquote};
 use super::request::add_condition;
-use super::{NONCE, S3Store, document, meaning, parse_rfc3339, sign, unquote};
+use super::{S3Store, document, meaning, sign};
 use crate::config::MAX_PARTS;
 use crate::store::{
-    Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Store, StoreError,
+    Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, StoreError,
     StoreResult, VersionId,
 };
 
@@ -48,7 +49,7 @@ impl S3Store {
         if *condition == Condition::None {
             return Ok(());
         }
-        let current = match self.head(key, None).await {
+        let current = match Box::pin(self.head_object(key, None)).await {
             Ok(meta) => Some(meta.etag),
             Err(StoreError::NotFound) => None,
             Err(error) => return Err(error),

@@ -1,5 +1,5 @@
 //! Downloads that go on where S3 cut them: with Range from the byte reached and If-Match on the
-//! object that began, so that bytes of two objects never mix. How a GET is sent is `mod.rs`'.
+//! object that began, so that bytes of two objects never mix. How a GET is sent is `read`'s.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, List
 
 use super::document;
 use super::transport::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
-use crate::store::{Condition, StoreError};
+use crate::store::{Condition, ObjectKey, StoreError, VersionId};
 
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
 pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
@@ -88,6 +88,21 @@ pub(super) fn of_dispatch(error: &HttpDispatchError) -> StoreError {
 pub(super) fn of_unread(error: StoreError) -> StoreError {
     match error {
         StoreError::Corrupt(cause) => StoreError::Unavailable(cause),
+        other => other,
+    }
+}
+
+/// What a read's refusal means: a version id that S3 cannot read, or a key that it cannot hold,
+/// is one that is not there. MinIO says the latter in many ways, to a HEAD without a code.
+pub(super) fn of_read(
+    error: StoreError,
+    key: &ObjectKey,
+    version: Option<&VersionId>,
+) -> StoreError {
+    match error {
+        StoreError::InvalidKey(_) => StoreError::NotFound,
+        StoreError::Malformed(_) if version.is_some() => StoreError::NotFound,
+        StoreError::Malformed(_) if !key.is_portable() => StoreError::NotFound,
         other => other,
     }
 }

@@ -1,22 +1,25 @@
-//! Uploads in parts: S3 `CreateMultipartUpload`, `UploadPart` and `CompleteMultipartUpload`. How a
-//! part's body goes is `payload`'s business, which parts are there is `parts`', and what an upload is
-//! cut into its caller's.
+//! Uploads in parts: S3 `CreateMultipartUpload`, `UploadPart`, `CompleteMultipartUpload` and
+//! `AbortMultipartUpload`. How a part's body goes is `payload`'s business, which parts are there is
+//! `parts`', and what an upload is cut into its caller's.
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use chrono::Utc;
+use rusoto_s3::{AbortMultipartUploadRequest, S3};
 
+use super::answer::unquote;
 use super::integrity::Check;
 use super::request::add_condition;
-use super::{S3Store, crc64, document, meaning, sign, unquote};
+use super::{S3Store, crc64, document, meaning, sign};
 use crate::store::{
-    Attributes, Condition, Multipart, ObjectKey, Part, Payload, Store, StoreError, StoreResult,
-    VersionId,
+    Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, Payload, StoreError,
+    StoreResult, VersionId,
 };
 
 impl S3Store {
     /// S3 `CreateMultipartUpload`, with CRC-64 declared where that is in force.
-    pub(super) async fn create(
+    pub(super) async fn create_upload(
         &self,
         key: &ObjectKey,
         attributes: &Attributes,
@@ -60,7 +63,7 @@ impl S3Store {
                 if checks.fall_back(&ignored) {
                     return Ok(multipart);
                 }
-                self.abort_multipart(&multipart).await?;
+                Box::pin(self.abort_upload(&multipart)).await?;
                 Err(StoreError::Refused(ignored.into()))
             }
             outcome => outcome,
@@ -109,9 +112,36 @@ impl S3Store {
         })
     }
 
-    /// S3 `CompleteMultipartUpload`; the new object's etag, and its version where the bucket keeps
-    /// versions.
-    pub(super) async fn complete(
+    /// S3 `CompleteMultipartUpload`, and how the new object is described.
+    pub(super) async fn complete_upload(
+        &self,
+        multipart: &Multipart,
+        parts: &[Part],
+        condition: &Condition,
+    ) -> StoreResult<ObjectMeta> {
+        let (etag, version) = self.send_completion(multipart, parts, condition).await?;
+        // S3 dates such an object by its beginning, which only HEAD tells. That it is there is
+        // known already: not being let to read, or finding another writer's, takes nothing away.
+        let made = Box::pin(self.head_object(&multipart.key, version.as_ref())).await;
+        match made {
+            Ok(meta) if meta.etag == etag => Ok(meta),
+            // What it says it made is not there: whoever settles that looks for it once more.
+            Err(StoreError::NotFound) => Err(StoreError::Unavailable(
+                "S3 said that an object is complete, and has none".into(),
+            )),
+            _ => Ok(ObjectMeta {
+                key: multipart.key.as_str().to_owned(),
+                size: parts.iter().map(|part| part.size).sum(),
+                etag,
+                last_modified: Utc::now(),
+                version_id: version,
+                attributes: Attributes::default(),
+            }),
+        }
+    }
+
+    /// The new object's etag, and its version where the bucket keeps versions.
+    async fn send_completion(
         &self,
         multipart: &Multipart,
         parts: &[Part],
@@ -148,6 +178,23 @@ impl S3Store {
             _ => self.retry_if(meaning::never_sent, call).await,
         };
         outcome.map_err(|error| meaning::of_condition(error, condition))
+    }
+
+    /// S3 `AbortMultipartUpload`. Succeeds when it is gone.
+    pub(super) async fn abort_upload(&self, multipart: &Multipart) -> StoreResult<()> {
+        let request = AbortMultipartUploadRequest {
+            bucket: self.bucket(),
+            key: self.full(&multipart.key),
+            upload_id: multipart.upload_id.clone(),
+            ..AbortMultipartUploadRequest::default()
+        };
+        match self
+            .retry(|| self.call(self.s3.abort_multipart_upload(request.clone())))
+            .await
+        {
+            Ok(_) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -9,9 +9,10 @@ use futures_util::{Stream, StreamExt, TryFutureExt, stream};
 use rusoto_core::ByteStream;
 use rusoto_core::signature::SignedRequest;
 
+use super::answer::unquote;
 use super::integrity::Check;
 use super::transport::Document;
-use super::{S3Store, crc64, framing, integrity, meaning, sign, unquote};
+use super::{S3Store, crc64, framing, integrity, meaning, sign};
 use crate::store::{Payload, StoreError, StoreResult};
 
 impl S3Store {

@@ -3,12 +3,12 @@
 
 use chrono::Utc;
 
+use super::answer::{parse_http_date, unquote};
 use super::integrity::Check;
 use super::request::add_condition;
-use super::{S3Store, meaning, parse_http_date, unquote};
+use super::{S3Store, meaning};
 use crate::store::{
-    Attributes, Condition, ObjectKey, ObjectMeta, Payload, Store, StoreError, StoreResult,
-    VersionId,
+    Attributes, Condition, ObjectKey, ObjectMeta, Payload, StoreError, StoreResult, VersionId,
 };
 
 impl S3Store {
@@ -98,13 +98,13 @@ impl S3Store {
             let version = match version {
                 Some(version) => Some(version),
                 // Another writer may have come since: only what is ours is removed.
-                None => match self.head(key, None).await {
+                None => match Box::pin(self.head_object(key, None)).await {
                     Ok(now) if now.attributes.nonce.as_deref() == nonce => now.version_id,
                     Ok(_) | Err(StoreError::NotFound) => return Ok(()),
                     Err(error) => return Err(error),
                 },
             };
-            self.delete(key, version.as_ref()).await
+            Box::pin(self.delete_object(key, version.as_ref())).await
         };
         match removed.await {
             Ok(()) => wrong,

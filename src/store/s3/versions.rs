@@ -4,7 +4,9 @@
 use rusoto_core::signature::SignedRequest;
 use xml::reader::XmlEvent;
 
-use super::{S3Store, decode_listed, document, of_read, parse_rfc3339, sign, unquote};
+use super::answer::{decode_listed, parse_rfc3339, unquote};
+use super::meaning::of_read;
+use super::{S3Store, document, sign};
 use crate::store::{
     Attributes, MAX_VERSIONS, ObjectKey, ObjectMeta, StoreError, StoreResult, Version, VersionId,
     Versions,

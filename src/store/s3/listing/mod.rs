@@ -7,8 +7,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rusoto_core::signature::SignedRequest;
 
-use super::{S3Store, decode_listed, is_internal, parse_rfc3339, sign, unquote};
-use crate::store::{Attributes, ListPage, ListQuery, ObjectMeta, StoreError, StoreResult};
+use super::answer::{decode_listed, parse_rfc3339, unquote};
+use super::{S3Store, sign};
+use crate::store::{
+    Attributes, INTERNAL_PREFIX, ListPage, ListQuery, ObjectMeta, StoreError, StoreResult,
+};
 use page::{Page, corrupt};
 
 impl S3Store {
@@ -68,6 +71,32 @@ impl S3Store {
         Ok(result)
     }
 
+    /// One page of the program's own objects below `below`.
+    pub(super) async fn internal_page(
+        &self,
+        below: &str,
+        cursor: Option<&str>,
+    ) -> StoreResult<ListPage> {
+        let query = ListQuery {
+            prefix: format!("{INTERNAL_PREFIX}{below}"),
+            delimiter: None,
+            limit: 1000,
+            cursor: cursor.map(str::to_owned),
+        };
+        self.page(&query, true).await
+    }
+
+    /// The least that can be asked of a bucket, and an answer that says what is wrong.
+    pub(super) async fn list_one(&self) -> StoreResult<()> {
+        let query = ListQuery {
+            prefix: String::new(),
+            delimiter: None,
+            limit: 1,
+            cursor: None,
+        };
+        Box::pin(self.page(&query, false)).await.map(|_| ())
+    }
+
     async fn ask(&self, query: &ListQuery, token: Option<&str>) -> StoreResult<Page> {
         let path = format!("/{}", self.settings.bucket);
         let mut request = SignedRequest::new("GET", "s3", &self.settings.region, &path);
@@ -87,6 +116,10 @@ impl S3Store {
         }
         Page::parse(&self.send(request, sign::EMPTY).await?.body)
     }
+}
+
+fn is_internal(key: &str) -> bool {
+    key.starts_with(INTERNAL_PREFIX)
 }
 
 /// Whether MinIO could hold a key that begins so.
