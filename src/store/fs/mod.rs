@@ -16,6 +16,7 @@ mod journal;
 mod layout;
 mod list;
 mod multipart;
+mod part;
 mod payload;
 mod read;
 mod scope;
@@ -24,6 +25,7 @@ mod temp;
 #[cfg(test)]
 mod tests;
 mod trailer;
+mod uploads;
 mod version;
 mod walk;
 
@@ -42,9 +44,9 @@ use super::{
     VersionId, Versions,
 };
 use commit::KeyLocks;
-use multipart::Uploads;
 use share::Signer;
 use temp::TempFile;
+use uploads::Uploads;
 
 /// Objects in a local directory. One value serves all workers.
 pub struct FsStore {

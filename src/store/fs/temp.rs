@@ -1,6 +1,6 @@
 //! Files in `tmp/` while they are written: each is removed when its guard goes, or at the next
 //! start where the process was killed. Making an object of one is `commit`'s business, and which
-//! uploads in parts outlive a restart is `multipart`'s.
+//! uploads in parts outlive a restart is `uploads`'s.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
