@@ -7,10 +7,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::error::{fault, is_absent};
 use super::payload::Sink;
 use super::temp::TempFile;
+use super::tree::Tree;
 use super::version::{self, Id, Version};
-use super::{Tree, fault, is_absent, layout, trailer};
+use super::{layout, trailer};
 use crate::store::{
     Attributes, Condition, ObjectKey, ObjectMeta, StoreError, StoreResult, VersionId,
 };

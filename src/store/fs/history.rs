@@ -4,9 +4,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use super::error::fault;
 use super::temp::{TempFile, TempPath};
+use super::tree::Tree;
 use super::version::{self, Version as Entry};
-use super::{Tree, commit, fault, trailer};
+use super::{commit, trailer};
 use crate::store::{
     Attributes, Condition, MAX_VERSIONS, ObjectKey, ObjectMeta, StoreError, StoreResult, Version,
     Versions,

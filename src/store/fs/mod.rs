@@ -11,6 +11,7 @@
 //! ```
 
 mod commit;
+mod error;
 mod history;
 mod journal;
 mod layout;
@@ -25,13 +26,14 @@ mod temp;
 #[cfg(test)]
 mod tests;
 mod trailer;
+mod tree;
 mod uploads;
 mod version;
 mod walk;
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,25 +45,14 @@ use super::{
     Multipart, ObjectKey, ObjectMeta, Part, Payload, RangeSpec, Store, StoreError, StoreResult,
     VersionId, Versions,
 };
-use commit::KeyLocks;
-use share::Signer;
+use error::fault;
 use temp::TempFile;
-use uploads::Uploads;
+use tree::Tree;
 
 /// Objects in a local directory. One value serves all workers.
 pub struct FsStore {
     /// Shared with blocking tasks, which may outlive the call that began them.
     tree: Arc<Tree>,
-}
-
-struct Tree {
-    objects: PathBuf,
-    tmp: PathBuf,
-    locks: KeyLocks,
-    uploads: Uploads,
-    signer: Signer,
-    /// Locked as long as it is open.
-    _lock: File,
 }
 
 impl FsStore {
@@ -76,44 +67,8 @@ impl FsStore {
     ///
     /// Fails with [`io::ErrorKind::ResourceBusy`] while another process uses the directory.
     pub fn open_keeping(data_dir: &Path, expiry: Duration) -> io::Result<Arc<Self>> {
-        fs::create_dir_all(data_dir)?;
-        let data_dir = data_dir.canonicalize()?;
-        let objects = data_dir.join("objects");
-        let tmp = data_dir.join("tmp");
-        fs::create_dir_all(&objects)?;
-        fs::create_dir_all(&tmp)?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(data_dir.join("lock"))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => {
-                let text = format!("another process uses {}", data_dir.display());
-                io::Error::new(io::ErrorKind::ResourceBusy, text)
-            }
-            TryLockError::Error(error) => error,
-        })?;
-        let uploads = Uploads::restore(&tmp, expiry)?;
-        temp::sweep(&tmp, |upload_id| uploads.has(upload_id))?;
-        let signer = Signer::open(&data_dir, &tmp)?;
-        // The directory itself may be new too.
-        for dir in data_dir.ancestors().take(2) {
-            // A parent that only others may read is not ours to sync, and was not made by us.
-            match commit::sync(dir) {
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                result => result?,
-            }
-        }
         Ok(Arc::new(Self {
-            tree: Arc::new(Tree {
-                objects,
-                tmp,
-                locks: KeyLocks::new(),
-                uploads,
-                signer,
-                _lock: lock,
-            }),
+            tree: Arc::new(Tree::open(data_dir, expiry)?),
         }))
     }
 
@@ -331,28 +286,6 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(StoreError::Unavailable(error.into())),
     }
-}
-
-/// A file's error by meaning. `NotFound` is no meaning of its own here: where a missing file says
-/// that an object is missing, the caller has seen to it.
-fn fault(error: io::Error) -> StoreError {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => {
-            StoreError::Full(error.into())
-        }
-        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => StoreError::Refused(error.into()),
-        Kind::InvalidFilename => StoreError::InvalidKey(error.into()),
-        _ => StoreError::Unavailable(error.into()),
-    }
-}
-
-/// Whether a path names nothing: it, or a directory on the way to it, is not there.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }
 
 fn random(bits: &mut [u8]) -> io::Result<()> {

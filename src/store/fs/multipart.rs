@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex};
 
 use chrono::Utc;
 
+use super::error::fault;
 use super::journal::{Head, Journal, Line};
 use super::part::MAX_PARTS;
 use super::temp::{self, TempFile};
+use super::trailer;
+use super::tree::Tree;
 use super::uploads::{State, Upload};
-use super::{Tree, fault, trailer};
 use crate::store::{
     Attributes, Condition, Multipart, ObjectKey, ObjectMeta, Part, StoreError, StoreResult,
 };

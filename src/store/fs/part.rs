@@ -7,11 +7,13 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, MutexGuard};
 
+use super::commit;
+use super::error::fault;
 use super::journal::Line;
 use super::payload::Sink;
 use super::temp::{self, TempFile, TempPath};
+use super::tree::Tree;
 use super::uploads::{State, Upload};
-use super::{Tree, commit, fault};
 use crate::store::{Multipart, Part, StoreError, StoreResult};
 
 /// S3's limit for parts of an upload.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::error::{fault, is_absent};
+use super::tree::Tree;
 use super::version::{self, Id, Version};
-use super::{Tree, blocking, commit, fault, is_absent, layout, trailer};
+use super::{blocking, commit, layout, trailer};
 use crate::store::{
     ByteRange, Bytestream, ObjectKey, ObjectMeta, StoreError, StoreResult, VersionId,
 };

@@ -6,8 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::error::fault;
 use super::payload::Sink;
-use super::{fault, random, version};
+use super::{random, version};
 use crate::store::StoreResult;
 
 /// What a temporary file is for; its name begins with it.

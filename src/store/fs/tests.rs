@@ -4,6 +4,8 @@
 mod failures;
 mod multipart;
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use chrono::Utc;
 
+use super::error::fault;
 use super::journal::{self, Journal, Line};
-use super::{fault, temp};
+use super::temp;
 use crate::store::{Attributes, KeyRules, Multipart, ObjectKey, StoreError, StoreResult};
 
 /// Uploads that have begun, by id.

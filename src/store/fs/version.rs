@@ -8,7 +8,8 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::{is_absent, random};
+use super::error::is_absent;
+use super::random;
 
 /// Names a version: the microsecond it was stored, greater for each newer version of a key, and
 /// random bits, so that an id is never used twice even when a version is deleted and the clock

@@ -6,10 +6,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::error::{fault, is_absent};
 use super::layout::{self, Kind};
 use super::scope::Scope;
+use super::trailer;
 use super::version::{self, Id, Version};
-use super::{fault, is_absent, trailer};
 use crate::store::StoreResult;
 
 /// A directory of the tree on its way to be visited. Ordered by key.

@@ -1,5 +1,7 @@
 //! Crashes, races, sources that fail, files that were damaged.
 
+use std::fs::File;
+
 use super::*;
 
 /// One runtime of its own, as each worker has. Ends when its blocking tasks have ended.

@@ -1,5 +1,7 @@
 //! Uploads in parts.
 
+use std::fs::File;
+
 use super::*;
 
 async fn begin(store: &FsStore) -> Multipart {
