@@ -2,6 +2,7 @@
 //! them; what every store must do is tested by the contract suite.
 
 mod failures;
+mod kept;
 mod multipart;
 
 use std::path::PathBuf;
@@ -240,6 +241,38 @@ async fn listings_go_through_the_store() {
     let page = store.list(&ListQuery { cursor, ..query }).await.unwrap();
     assert_eq!(page.objects[0].key, "a/2");
     assert_eq!(page.next_cursor, None);
+}
+
+#[tokio::test]
+async fn temporary_objects_of_our_own_are_listed_for_us_alone() {
+    let (_dir, store) = open();
+    for name in ["a", "b/c"] {
+        let key = ObjectKey::internal(name);
+        let attributes = Attributes::default();
+        store
+            .put(&key, &attributes, &Condition::None, gathered(b"x"))
+            .await
+            .unwrap();
+    }
+    put(&store, "a", b"x").await;
+    let page = store.list_internal("", None).await.unwrap();
+    let keys: Vec<_> = page.objects.iter().map(|o| o.key.as_str()).collect();
+    assert_eq!(keys, [".cloud-portfolio/a", ".cloud-portfolio/b/c"]);
+    assert_eq!(
+        store.list_internal("b/", None).await.unwrap().objects.len(),
+        1
+    );
+    for prefix in ["", ".cloud-portfolio/", ".cloud-portfolio/b"] {
+        let query = ListQuery {
+            prefix: prefix.into(),
+            delimiter: None,
+            limit: 9,
+            cursor: None,
+        };
+        let page = store.list(&query).await.unwrap();
+        let keys: Vec<_> = page.objects.into_iter().map(|o| o.key).collect();
+        assert_eq!(keys, if prefix.is_empty() { vec!["a"] } else { vec![] });
+    }
 }
 
 #[tokio::test]
