@@ -16,6 +16,9 @@ use crate::store::{ByteRange, KeyError, ObjectKey, ObjectMeta, StoreError, Versi
 
 const X_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 
+/// Of what is shown. The PDF viewer needs its own frame and styles; no script either way.
+const SHOWN: HeaderValue = HeaderValue::from_static("script-src 'none'; frame-ancestors 'self'");
+
 /// Times that an object is looked at anew when it changes under our hands.
 const TRIES: u32 = 3;
 
@@ -55,7 +58,7 @@ async fn try_get(
         let meta = app.store.head(key, version).await?;
         match conditions::judge(request, &meta) {
             Verdict::Send => Some(meta),
-            Verdict::NotModified => return Ok(not_modified(&meta)),
+            Verdict::NotModified => return Ok(not_modified(&meta, inline)),
             Verdict::Failed => return Err(Error::PreconditionFailed),
         }
     } else {
@@ -88,11 +91,28 @@ pub(super) fn hide_internal(error: KeyError) -> Error {
     }
 }
 
-fn not_modified(meta: &ObjectMeta) -> Response<Body> {
+fn not_modified(meta: &ObjectMeta, inline: bool) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    validators(meta, response.headers_mut());
+    let fields = response.headers_mut();
+    validators(meta, fields);
+    // What a cache keeps takes over a 304's headers (RFC 9111 section 3.2): the policy too.
+    if is_shown(inline, &content_type(meta)) {
+        fields.insert(CONTENT_SECURITY_POLICY, SHOWN);
+    }
     response
+}
+
+fn content_type(meta: &ObjectMeta) -> HeaderValue {
+    let stored = meta.attributes.content_type.as_deref();
+    stored
+        .and_then(|text| HeaderValue::try_from(text).ok())
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// Whether a browser may show it, as the client has asked.
+fn is_shown(inline: bool, content_type: &HeaderValue) -> bool {
+    inline && content_type.to_str().is_ok_and(headers::safe_inline)
 }
 
 /// The headers that RFC 9110 section 15.4.5 wants in a 304 as in a 200.
@@ -125,21 +145,12 @@ fn describe(
     }
     let fields = response.headers_mut();
     validators(meta, fields);
-    let content_type = meta
-        .attributes
-        .content_type
-        .as_deref()
-        .and_then(|text| HeaderValue::try_from(text).ok())
-        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    let shown = inline && content_type.to_str().is_ok_and(headers::safe_inline);
+    let content_type = content_type(meta);
+    let shown = is_shown(inline, &content_type);
     let kind = if shown { "inline" } else { "attachment" };
     // What is not shown is sandboxed, as every answer is that says nothing else.
     if shown {
-        // The PDF viewer needs its own frame and styles; no script either way.
-        fields.insert(
-            CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("script-src 'none'; frame-ancestors 'self'"),
-        );
+        fields.insert(CONTENT_SECURITY_POLICY, SHOWN);
     }
     fields.insert(CONTENT_TYPE, content_type);
     fields.insert(
