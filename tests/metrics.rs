@@ -128,7 +128,10 @@ fn the_public_port_has_no_metrics_and_the_other_has_nothing_else() {
     assert_eq!(server.client().get("/metrics").status, 404);
     let ask = |method: &str, target: &str| {
         let mut client = Client::connect(metrics_port(&server));
-        client.request(method, target, &[], b"").status
+        let answer = client.request(method, target, &[], b"");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert!(answer.header("content-security-policy").is_some());
+        answer.status
     };
     assert_eq!(ask("GET", "/metrics?x=y"), 200);
     assert_eq!(ask("POST", "/metrics"), 405);

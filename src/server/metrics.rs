@@ -25,6 +25,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use super::security;
 use crate::app::Process;
 use crate::config::Config;
 use crate::metrics::{Format, Metrics};
@@ -101,7 +102,11 @@ struct Place {
 async fn one(stream: TcpStream, metrics: &Metrics, place: Rc<Place>) {
     let service = service_fn(|request| {
         place.asked.set(true);
-        async move { Ok::<_, Infallible>(answer(&request, metrics)) }
+        async move {
+            let mut answer = answer(&request, metrics);
+            security::add_to(answer.headers_mut());
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
