@@ -70,6 +70,10 @@ impl Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
+        // An IPv4 address as IPv6 is compared as IPv4: as a network it would have nobody in it.
+        if address.to_canonical() != address {
+            return None;
+        }
         let all = width(address);
         let bits = match bits {
             None => all,
@@ -153,6 +157,8 @@ mod tests {
             "fd00::1/64",
             "/8",
             "10.0.0.0/8/8",
+            "::ffff:10.0.0.1",
+            "::ffff:10.0.0.0/104",
         ] {
             assert!(Networks::parse(text).is_err(), "{text}");
         }

@@ -13,9 +13,9 @@ impl Hosts {
         let list: Vec<&str> = text.split(',').map(str::trim).collect();
         match list.as_slice() {
             [""] => Ok(Self::default()),
-            _ if list.iter().all(|host| is_host(host)) => Ok(Self(
-                list.into_iter().map(str::to_ascii_lowercase).collect(),
-            )),
+            _ if list.iter().all(|host| is_host(host)) => {
+                Ok(Self(list.into_iter().map(plain).collect()))
+            }
             _ => Err("must be host names without port, with commas between".to_owned()),
         }
     }
@@ -24,10 +24,23 @@ impl Hosts {
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
         let is_one = |asked: Authority| {
+            // The root's own name is empty: a name that ends with its dot is the same name.
             let name = asked.host();
+            let name = name.strip_suffix('.').unwrap_or(name);
             self.0.iter().any(|one| one.eq_ignore_ascii_case(name))
         };
         self.0.is_empty() || host.parse().is_ok_and(is_one)
+    }
+}
+
+/// As clients write it: an IPv6 address in its short form (RFC 5952), and no dot at the end.
+fn plain(host: &str) -> String {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match inner.and_then(|text| text.parse::<std::net::Ipv6Addr>().ok()) {
+        Some(address) => format!("[{address}]"),
+        None => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
     }
 }
 
@@ -40,7 +53,7 @@ fn is_host(text: &str) -> bool {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    !text.is_empty() && text.chars().all(plain)
+    !matches!(text, "" | ".") && text.chars().all(plain)
 }
 
 #[cfg(test)]
@@ -49,10 +62,13 @@ mod tests {
 
     #[test]
     fn a_host_is_known_by_its_name_whatever_its_port() {
-        let hosts = Hosts::parse("files.example, 10.0.0.1,[::1]").unwrap();
+        let hosts = Hosts::parse("files.example, 10.0.0.1,[0:0::1],Dot.example.").unwrap();
         for host in [
             "files.example",
             "FILES.example:5000",
+            "files.example.",
+            "files.example.:5000",
+            "dot.example",
             "10.0.0.1:80",
             "[::1]",
             "[::1]:5000",
@@ -63,6 +79,8 @@ mod tests {
             "",
             "evil.example",
             "files.example.evil",
+            "files.example..",
+            ".",
             "[::2]",
             "::1",
             "files.example:80:80",
@@ -70,7 +88,7 @@ mod tests {
             assert!(!hosts.allow(host), "{host}");
         }
         assert!(Hosts::parse("").unwrap().allow("anything"));
-        for text in ["a,,b", "a:80", "http://a", "[x]", "a b", "*"] {
+        for text in ["a,,b", "a:80", "http://a", "[x]", "a b", "*", "."] {
             assert!(Hosts::parse(text).is_err(), "{text}");
         }
     }
