@@ -19,6 +19,8 @@ use crate::error::Error;
 const MEMORY: u32 = 64 << 10;
 /// Passes of the slowest hash that is taken: with all of [`MEMORY`] some 0.3 s.
 const MAX_PASSES: u32 = 4;
+/// Of Argon2 (RFC 9106 section 3.1).
+const VERSION: u32 = 0x13;
 /// How long a verification waits for its memory.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Bytes of a token's secret. Nobody guesses 256 bits.
@@ -34,6 +36,7 @@ pub(super) struct Hash {
     phc: Arc<PasswordHash>,
     /// KiB that it takes.
     pub(super) memory: u32,
+    passes: u32,
 }
 
 impl fmt::Debug for Hash {
@@ -48,7 +51,9 @@ impl Hash {
         let wrong = || "is no hash as `cloud-portfolio hash-password` prints it".to_owned();
         let phc = PasswordHash::new(text).map_err(|_| wrong())?;
         let params = Params::try_from(&phc).map_err(|_| wrong())?;
-        if phc.algorithm != ARGON2ID_IDENT || phc.salt.is_none() || phc.hash.is_none() {
+        // Of another version, or where none is named, no secret would match.
+        let is_known = phc.algorithm == ARGON2ID_IDENT && phc.version == Some(VERSION);
+        if !is_known || phc.salt.is_none() || phc.hash.is_none() {
             return Err(wrong());
         }
         if params.m_cost() > MEMORY || params.t_cost() > MAX_PASSES {
@@ -58,8 +63,14 @@ impl Hash {
         }
         Ok(Self {
             memory: params.m_cost(),
+            passes: params.t_cost(),
             phc: Arc::new(phc),
         })
+    }
+
+    /// What it takes, to compare with another's.
+    pub(super) fn cost(&self) -> (u32, u32) {
+        (self.memory, self.passes)
     }
 
     /// Takes its time. Compares in constant time.
@@ -179,6 +190,8 @@ mod tests {
             "$argon2id$v=19$m=65537,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=1024,t=99,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+            "$argon2id$v=20$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         ] {
             assert!(Hash::parse(text).is_err(), "{text}");
         }

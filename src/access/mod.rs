@@ -2,6 +2,7 @@
 //! Which rights a request needs is the table in `route`; what is refused becomes a status in `error`.
 
 mod credentials;
+mod decoy;
 mod delay;
 mod document;
 mod hash;
@@ -31,7 +32,15 @@ pub use who::{Right, Way, Who};
 
 /// Reads a users file, to say what is wrong with it.
 pub fn check_file(path: &Path, auth: &Auth) -> Result<(), String> {
-    Directory::load(path, kind(auth).refusal()).map(|_| ())
+    load(path, &kind(auth)).map(|_| ())
+}
+
+fn load(path: &Path, kind: &Kind) -> Result<Directory, String> {
+    let users = Directory::load(path, kind.refusal())?;
+    match kind {
+        Kind::Scheme(scheme) => users.can_sign_in_by(*scheme).map(|()| users),
+        Kind::Off | Kind::Proxy(_) => Ok(users),
+    }
 }
 
 /// How it is found out who asks.
@@ -81,17 +90,15 @@ impl Access {
     /// As `auth` says. Fails when its users cannot be read.
     pub fn new(auth: &Auth) -> io::Result<Self> {
         let kind = kind(auth);
-        let refusal = kind.refusal();
-        let path = auth.users_file();
-        let (users, watched) = match path {
-            None => (Directory::of_everyone(refusal)?, watch::Watched::default()),
+        let (users, watched) = match auth.users_file() {
+            None => (
+                Directory::of_everyone(kind.refusal())?,
+                watch::Watched::default(),
+            ),
             Some(path) => {
                 // Looked at before it is read: what changes in between is read again.
                 let watched = watch::Watched::of(path);
-                (
-                    Directory::load(path, refusal).map_err(io::Error::other)?,
-                    watched,
-                )
+                (load(path, &kind).map_err(io::Error::other)?, watched)
             }
         };
         Ok(Self {
@@ -153,6 +160,10 @@ impl Access {
 
     fn users(&self) -> Arc<Directory> {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn load(&self, path: &Path) -> Result<Directory, String> {
+        load(path, &self.kind)
     }
 
     fn replace(&self, users: Directory) {

@@ -60,7 +60,9 @@ impl Access {
             Scheme::Basic => users.password(&given.name),
             Scheme::Bearer => users.token(&given.name),
         };
-        let hash = entry.map(|entry| &entry.hash).or(users.decoy.as_ref());
+        let hash = entry
+            .map(|entry| &entry.hash)
+            .or_else(|| users.decoys.of(scheme, &given.name));
         let Some(hash) = hash.cloned() else {
             return Err(scheme.refusal());
         };

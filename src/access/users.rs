@@ -6,7 +6,8 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::credentials::is_name;
+use super::credentials::{Scheme, is_name};
+use super::decoy::Decoys;
 use super::document::{Document, Rights, check_prefixes, is_id};
 use super::hash::Hash;
 use super::verified::Verified;
@@ -32,9 +33,7 @@ pub(super) struct Directory {
     /// Of those that a proxy names and that are not listed.
     others: Option<Grant>,
     refusal: Refusal,
-    /// What the secret of nobody is verified against, so that it takes as long; None where nobody
-    /// has one.
-    pub(super) decoy: Option<Hash>,
+    pub(super) decoys: Decoys,
     pub(super) verified: Verified,
 }
 
@@ -109,11 +108,10 @@ impl Directory {
                 return Err(format!("has user {name:?} twice"));
             }
         }
-        let all = passwords.values().chain(tokens.values());
-        let costly = all
-            .map(|entry: &Entry| &entry.hash)
-            .max_by_key(|hash| hash.memory);
-        let decoy = costly.cloned();
+        let hashes = |entries: &HashMap<String, Entry>| {
+            entries.values().map(|entry| entry.hash.clone()).collect()
+        };
+        let decoys = Decoys::new(json, hashes(&passwords), hashes(&tokens));
         let secrets = passwords.len() + tokens.len();
         Ok(Self {
             passwords,
@@ -122,7 +120,7 @@ impl Directory {
             anonymous,
             others,
             refusal,
-            decoy,
+            decoys,
             verified: Verified::new(secrets).map_err(|error| error.to_string())?,
         })
     }
@@ -132,6 +130,21 @@ impl Directory {
         let mut directory = Self::parse(b"{}", refusal).map_err(std::io::Error::other)?;
         directory.others = Some(Grant::everything());
         Ok(directory)
+    }
+
+    /// Whether there is somebody who can sign in in this way, or nobody who is to.
+    pub(super) fn can_sign_in_by(&self, scheme: Scheme) -> Result<(), String> {
+        let (secrets, what) = match scheme {
+            Scheme::Basic => (
+                &self.passwords,
+                "gives no user a password, and AUTH is basic",
+            ),
+            Scheme::Bearer => (&self.tokens, "gives no user a token, and AUTH is bearer"),
+        };
+        if secrets.is_empty() && !self.names.is_empty() {
+            return Err(what.to_owned());
+        }
+        Ok(())
     }
 
     pub(super) fn password(&self, name: &str) -> Option<&Entry> {
@@ -212,6 +225,7 @@ mod tests {
             r#"{"users":[{"name":"a","tokens":{"x":"HASH"},"rights":[]},{"name":"b","tokens":{"x":"HASH"},"rights":[]}]}"#,
             r#"{"users":[{"name":"a","tokens":{"x.y":"HASH"},"rights":[]}]}"#,
             r#"{"users":[{"name":"a","rights":[],"prefixes":[]}]}"#,
+            r#"{"users":[{"name":"a","rights":[],"prefixes":["a/../b"]}]}"#,
             r#"{"anonymous":{"rights":[],"prefixes":["/a"]}}"#,
             r#"{"users":[{"name":"a","password":"hunter2","rights":[]}]}"#,
             r#"{"users":[{"name":"a","rights":["hunter2"]}]}"#,
@@ -221,6 +235,17 @@ mod tests {
             };
             assert!(!why.contains("CTFh") && !why.contains("hunter2"), "{why}");
         }
+    }
+
+    #[test]
+    fn a_file_with_which_nobody_could_sign_in_is_told_so() {
+        let (basic, bearer) = (Scheme::Basic, Scheme::Bearer);
+        let password = parse(r#"{"users":[{"name":"a","password":"HASH","rights":[]}]}"#).unwrap();
+        let token = parse(r#"{"users":[{"name":"a","tokens":{"x":"HASH"},"rights":[]}]}"#).unwrap();
+        let gallery = parse(r#"{"anonymous":{"rights":["read"]}}"#).unwrap();
+        assert!(password.can_sign_in_by(basic).is_ok() && token.can_sign_in_by(bearer).is_ok());
+        assert!(password.can_sign_in_by(bearer).is_err() && token.can_sign_in_by(basic).is_err());
+        assert!(gallery.can_sign_in_by(basic).is_ok() && gallery.can_sign_in_by(bearer).is_ok());
     }
 
     proptest! {

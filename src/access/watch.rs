@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::Access;
-use super::users::Directory;
 use crate::app::Process;
 
 /// How often it is looked at. A kubelet needs up to a minute to bring a change.
@@ -44,35 +42,89 @@ fn look(path: &Path) -> Option<Look> {
 
 /// Watches the users file, for ever. A file with a fault changes nothing, and is logged once.
 pub async fn watch(process: Arc<Process>) -> Infallible {
-    let mut watched = process.access.watched.clone();
-    let Some(path) = watched.path.take() else {
+    let Watched { path, look: read } = process.access.watched.clone();
+    let Some(path) = path else {
         return std::future::pending().await;
+    };
+    let mut seen = Seen {
+        look: read,
+        fault: None,
     };
     loop {
         sleep(EVERY).await;
-        let (path, before, process) = (path.clone(), watched.look, Arc::clone(&process));
+        let (path, process, mut next) = (path.clone(), Arc::clone(&process), seen.clone());
         // A mount may be slow to answer: not on the thread that accepts connections.
         let looked = tokio::task::spawn_blocking(move || {
-            let now = look(&path);
-            if now != before {
-                process.access.read_again(&path);
+            if let Some(users) = next.changed(look(&path), || process.access.load(&path)) {
+                log::info!("AUTH_USERS_FILE was read again: {} users", users.count());
+                process.access.replace(users);
             }
-            now
+            next
         });
-        if let Ok(now) = looked.await {
-            watched.look = now;
+        if let Ok(next) = looked.await {
+            seen = next;
         }
     }
 }
 
-impl Access {
-    fn read_again(&self, path: &Path) {
-        match Directory::load(path, self.kind.refusal()) {
-            Ok(users) => {
-                log::info!("AUTH_USERS_FILE was read again: {} users", users.count());
-                self.replace(users);
-            }
-            Err(why) => log::error!("AUTH_USERS_FILE {why}; what it said before holds on"),
+/// What came of the file when it was last looked at.
+#[derive(Clone)]
+struct Seen {
+    look: Option<Look>,
+    /// What was wrong with it.
+    fault: Option<String>,
+}
+
+impl Seen {
+    /// What it says now, where it has changed. After a fault it is read each time: one that could
+    /// not be read (no descriptor was free, nobody but its owner may) looks the same once it can.
+    fn changed<T>(
+        &mut self,
+        now: Option<Look>,
+        load: impl FnOnce() -> Result<T, String>,
+    ) -> Option<T> {
+        if now == self.look && self.fault.is_none() {
+            return None;
         }
+        self.look = now;
+        match load() {
+            Ok(users) => {
+                self.fault = None;
+                Some(users)
+            }
+            Err(why) => {
+                if self.fault.as_ref() != Some(&why) {
+                    log::error!("AUTH_USERS_FILE {why}; what it said before holds on");
+                }
+                self.fault = Some(why);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_when_it_changes_and_after_a_fault_until_it_can_be() {
+        let look = |size| Some((1, 2, size, 3, 4));
+        let mut seen = Seen {
+            look: look(1),
+            fault: None,
+        };
+        let never = || -> Result<&str, String> { unreachable!("it looks the same") };
+        assert_eq!(seen.changed(look(1), never), None);
+        assert_eq!(seen.changed(look(2), || Ok("new")), Some("new"));
+        assert_eq!(seen.changed(look(2), never), None);
+        let unreadable = || Err::<&str, _>("cannot be read".to_owned());
+        for _ in 0..3 {
+            assert_eq!(seen.changed(look(5), unreadable), None);
+        }
+        // It looks as it did when it could not be read.
+        assert_eq!(seen.changed(look(5), || Ok("at last")), Some("at last"));
+        assert_eq!(seen.changed(look(5), never), None);
+        assert_eq!(seen.changed(None, unreadable), None);
     }
 }

@@ -153,14 +153,49 @@ fn guesses_wait_longer_and_longer_and_who_is_known_does_not() {
 }
 
 #[test]
+fn who_signs_in_holds_up_nobody_else_of_the_worker() {
+    // The slowest hash there may be, of something that nobody says.
+    let slowest =
+        "$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let ann = json!({"name": "ann", "password": slowest, "rights": ["list"]});
+    let document = json!({"users": [ann]});
+    let site = Site::new("basic", &document, &[("WEB_CONCURRENCY", "1")]);
+    let given = basic("ann", "guess");
+    let headers = [("Authorization", given.as_str())];
+    // One after the other, as there is memory for one at a time.
+    let mut guesses: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = site.server.client();
+            client.send_head("GET", "/files", &headers);
+            client
+        })
+        .collect();
+    let mut meanwhile = 0;
+    while !guesses.iter().all(super::support::Client::has_answer) {
+        assert_eq!(site.server.client().get("/health").status, 200);
+        meanwhile += 1;
+    }
+    // On the worker's own thread there would be one, after all of them.
+    assert!(meanwhile > 10, "{meanwhile}");
+    for guess in &mut guesses {
+        assert_eq!(guess.answer().status, 401);
+    }
+}
+
+#[test]
 fn a_password_is_read_from_standard_input_and_settings_that_contradict_are_refused() {
     assert!(hash().starts_with("$argon2id$v=19$"));
     let empty = Server::command().arg("hash-password").output().unwrap();
     assert_eq!(empty.status.code(), Some(64));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let document = json!({"users": [user("ann", &["list"], &[""])]});
+    std::fs::write(file.path(), document.to_string()).unwrap();
+    let passwords = file.path().to_str().unwrap();
     for settings in [
         &[("AUTH", "basic")][..],
         &[("AUTH", "proxy")],
         &[("AUTH_USERS_FILE", "/dev/null")],
+        &[("AUTH", "bearer"), ("AUTH_USERS_FILE", passwords)],
     ] {
         let output = Server::command()
             .envs(settings.iter().copied())
