@@ -29,6 +29,11 @@ pub fn within<F: Future>(context: Arc<Context>, work: F) -> impl Future<Output =
     CURRENT.scope(context, work)
 }
 
+/// Does what this request waits for, in one step.
+pub fn during<T>(context: Arc<Context>, step: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(context, step)
+}
+
 /// That of the request that is being served; None in the background.
 #[must_use]
 pub fn current() -> Option<Arc<Context>> {

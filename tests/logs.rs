@@ -9,6 +9,8 @@
 #[path = "logs/refused.rs"]
 mod refused;
 mod support;
+#[path = "logs/traces.rs"]
+mod traces;
 
 use serde_json::Value;
 use support::server::On;

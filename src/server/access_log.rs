@@ -99,8 +99,18 @@ impl Drop for Log {
 
 /// A response body that writes the request's log line when it is done with.
 pub(super) struct Tracked {
-    pub(super) body: Body,
-    pub(super) log: Log,
+    body: Body,
+    log: Log,
+    /// Of a body that is read of the store while it goes: those calls belong to the trace, too.
+    context: Option<Arc<context::Context>>,
+}
+
+impl Tracked {
+    pub(super) fn new(body: Body, log: Log) -> Self {
+        let is_traced = log.trace.is_some() && matches!(body, Body::Stream { .. });
+        let context = is_traced.then(|| log.context());
+        Self { body, log, context }
+    }
 }
 
 impl HttpBody for Tracked {
@@ -111,7 +121,12 @@ impl HttpBody for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let context = self.context.clone();
+        let body = Pin::new(&mut self.body);
+        let polled = match context {
+            None => body.poll_frame(cx),
+            Some(context) => context::during(context, || body.poll_frame(cx)),
+        };
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);

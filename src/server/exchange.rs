@@ -148,7 +148,7 @@ pub(super) async fn serve(
     }
     log.status = response.status();
     log.complete = response.body().is_end_stream();
-    Ok(response.map(|body| Tracked { body, log }))
+    Ok(response.map(|body| Tracked::new(body, log)))
 }
 
 /// The line of a change that no handler has seen.
