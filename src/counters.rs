@@ -33,6 +33,8 @@ pub enum Count {
     Parts,
     /// Worker threads that died and were replaced.
     WorkerRestarts,
+    /// Requests that hyper refused by their head: they have no route, and nobody serves them.
+    HeadsRefused,
     /// Client connections that were turned away: their address has its share.
     ConnectionsRefused,
 }
@@ -46,7 +48,7 @@ type Label = (&'static str, &'static str);
 const NONE: Label = ("", "");
 
 /// In the order of [`Count`]; those of one name follow each other.
-const NAMES: [Name; 13] = [
+const NAMES: [Name; 14] = [
     Name(
         "store_retries",
         NONE,
@@ -98,6 +100,11 @@ const NAMES: [Name; 13] = [
         "worker_restarts",
         NONE,
         "Worker threads that died and were replaced.",
+    ),
+    Name(
+        "http_heads_refused",
+        NONE,
+        "Requests with a head that is too large or no HTTP/1.1, which have no route.",
     ),
     Name(
         "http_connections_refused",

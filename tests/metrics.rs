@@ -15,6 +15,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cloud_portfolio::metrics::{calls, http};
 use support::server::On;
 use support::{Client, Server};
 
@@ -106,6 +107,81 @@ fn what_happens_is_counted_under_bounded_names() {
     assert!(number("process_start_time_seconds") > 1.7e9);
     assert!(number("process_cpu_seconds_total") >= 0.0);
     assert!(text.contains(concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
+}
+
+#[test]
+fn a_head_that_nobody_serves_is_counted() {
+    let server = server(&[]);
+    let long = format!(
+        "GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",
+        "x".repeat(20_000)
+    );
+    for (head, status) in [
+        ("NONSENSE\r\n\r\n", 400),
+        ("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (&long, 431),
+    ] {
+        let mut client = server.client();
+        client.send(head.as_bytes());
+        assert_eq!(client.answer().status, status);
+    }
+    // The second of its connection; and one that ends before it is whole is refused by nobody.
+    let mut client = server.client();
+    assert_eq!(client.get("/health").status, 200);
+    client.send(b"\0\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    server.client().send(b"GET / HT");
+    counted(&server, "cloud_portfolio_http_heads_refused_total", 4.0);
+    counted(&server, "cloud_portfolio_http_connections", 0.0);
+    counted(&server, "cloud_portfolio_http_heads_refused_total", 4.0);
+}
+
+#[test]
+fn nothing_is_under_way_once_every_client_has_vanished() {
+    let server = server(&[]);
+    let tus = [
+        ("Tus-Resumable", "1.0.0"),
+        ("Upload-Length", "9999999"),
+        ("Content-Type", "application/offset+octet-stream"),
+        ("Content-Length", "9999999"),
+    ];
+    let clients: Vec<_> = [
+        ("PUT", "/files/known", &[("Content-Length", "99999999")][..]),
+        ("PUT", "/files/unknown", &[("Transfer-Encoding", "chunked")]),
+        ("POST", "/uploads?key=tus", &tus),
+        (
+            "POST",
+            "/uploads?key=ietf",
+            &[("Upload-Complete", "?1"), ("Content-Length", "9999999")],
+        ),
+        (
+            "POST",
+            "/upload",
+            &[
+                ("Content-Type", "multipart/form-data; boundary=x"),
+                ("Content-Length", "99999"),
+            ],
+        ),
+    ]
+    .into_iter()
+    .map(|(method, target, headers)| {
+        let mut client = server.client();
+        client.send_head(method, target, headers);
+        let form = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f\"\r\n\r\n";
+        client.send(if target == "/upload" { form } else { "fff\r\n" }.as_bytes());
+        client.send(&[b'x'; 4000]);
+        client
+    })
+    .collect();
+    counted(&server, "cloud_portfolio_http_requests_in_flight", 5.0);
+    drop(clients);
+    for gauge in [
+        "http_requests_in_flight",
+        "http_connections",
+        "upload_buffer_used_bytes",
+    ] {
+        counted(&server, &format!("cloud_portfolio_{gauge}"), 0.0);
+    }
 }
 
 #[test]
@@ -242,6 +318,48 @@ fn dashboard_and_rules_name_only_metrics_that_there_are() {
             assert!(untold.is_empty(), "{file} leaves out {untold:?}");
         }
     }
+}
+
+/// What a selector (`status=~"4xx|5xx"`) asks of this label, anywhere in a text.
+fn chosen(text: &str, label: &str) -> BTreeSet<String> {
+    let text = text.replace("\\\"", "\"");
+    let after = text.split(label).skip(1);
+    after
+        .filter_map(|rest| {
+            let at = rest.find('"').filter(|at| (1..=2).contains(at))?;
+            let (operator, value) = rest.split_at(at);
+            let is_one = ["=", "!=", "=~", "!~"].contains(&operator);
+            is_one.then(|| value[1..].split('"').next().unwrap())
+        })
+        .flat_map(|value| value.split('|').map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn dashboard_and_rules_choose_only_labels_that_there_are() {
+    let known = [
+        ("route", &http::ROUTES[..]),
+        ("method", &http::METHODS),
+        ("status", &http::CLASSES),
+        ("operation", &calls::OPERATIONS),
+    ];
+    let outcomes = ["granted", "refused", "found", "missing", "failure"];
+    let outcomes: Vec<_> = calls::OUTCOMES.into_iter().chain(outcomes).collect();
+    let mut count = 0;
+    for file in ["dashboard.json", "rules.yaml", "rules_test.yaml"] {
+        let path = format!("{}/manifests/monitoring/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        for (label, values) in known.into_iter().chain([("outcome", &outcomes[..])]) {
+            let chosen = chosen(&text, label);
+            count += chosen.len();
+            let unknown: Vec<_> = chosen
+                .iter()
+                .filter(|value| !values.contains(&value.as_str()))
+                .collect();
+            assert!(unknown.is_empty(), "{file} has {label} of {unknown:?}");
+        }
+    }
+    assert!(count > 20, "only {count} were found");
 }
 
 #[test]

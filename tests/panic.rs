@@ -109,6 +109,7 @@ fn a_request_that_panics_gets_500_and_harms_no_other() {
     let settings = [
         ("HOST", "127.0.0.1"),
         ("PORT", "0"),
+        ("METRICS_PORT", "0"),
         ("WEB_CONCURRENCY", "1"),
         ("WITHDRAW_SECONDS", "0"),
     ];
@@ -124,6 +125,7 @@ fn a_request_that_panics_gets_500_and_harms_no_other() {
     });
     let server = Server::bind(Process::new(config).unwrap(), backend).unwrap();
     let port = server.local_addr().unwrap().port();
+    let metrics = server.metrics_addr().unwrap().unwrap().port();
     let thread = std::thread::spawn(move || server.run());
 
     let mut neighbour = Client::connect(port);
@@ -156,6 +158,21 @@ fn a_request_that_panics_gets_500_and_harms_no_other() {
         "internal",
         "its own store call panics, no sooner"
     );
+    drop(neighbour);
+    // Those above, and the neighbour's.
+    for line in [
+        "cloud_portfolio_http_requests_in_flight 0.0",
+        "cloud_portfolio_upload_buffer_used_bytes 0.0",
+        "cloud_portfolio_http_requests_total{route=\"/files/{key}\",method=\"PUT\",status=\"5xx\"} 21",
+    ] {
+        support::wait_for(line, || {
+            let answer = Client::connect(metrics).get("/metrics");
+            String::from_utf8(answer.body)
+                .unwrap()
+                .lines()
+                .any(|l| l == line)
+        });
+    }
     let me = std::process::id().to_string();
     std::process::Command::new("kill")
         .args(["-s", "TERM", &me])

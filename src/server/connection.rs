@@ -13,6 +13,7 @@ use super::exchange;
 use super::io::ClientIo;
 use super::slots::Slot;
 use crate::app::App;
+use crate::counters::Count;
 
 /// Headers of a request in all. Beyond it: 431. Apache and nginx take 8 to 32 KiB.
 const MAX_HEADER_BYTES: usize = 16 << 10;
@@ -90,6 +91,10 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
             biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
+                    // Answered with a 400, 414 or 431 before there was a request to count.
+                    if error.is_parse() {
+                        app.process.counters.count(Count::HeadsRefused);
+                    }
                     log::debug!("a connection broke: {error}");
                 }
                 return;

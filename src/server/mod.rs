@@ -76,6 +76,14 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The address that metrics are at, where there is one.
+    pub fn metrics_addr(&self) -> std::io::Result<Option<SocketAddr>> {
+        self.metrics
+            .as_ref()
+            .map(TcpListener::local_addr)
+            .transpose()
+    }
+
     /// Serves on this thread and on the workers' until SIGTERM or SIGINT, drains, and returns.
     pub fn run(self) -> std::io::Result<()> {
         let Self {
