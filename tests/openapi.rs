@@ -69,6 +69,27 @@ fn it_has_the_routes_of_the_program_and_their_methods() {
     assert_eq!(described, routes);
 }
 
+#[test]
+fn each_operation_has_what_any_request_may_be_answered() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if method == "parameters" {
+                continue;
+            }
+            let responses = operation["responses"].as_object().unwrap();
+            let is_probe = matches!(path.as_str(), "/health" | "/ready");
+            let mut any = vec!["400", "405", "414", "429", "431", "500", "501", "503"];
+            // Probes come by address, and sign in as nobody.
+            if !is_probe {
+                any.extend(["401", "403", "421"]);
+            }
+            any.retain(|status| !responses.contains_key(*status));
+            assert!(any.is_empty(), "{method} {path} is without {any:?}");
+        }
+    }
+}
+
 /// Adds what stands under `code`: a value, or all that it may be.
 fn codes_within(value: &Value, found: &mut BTreeSet<String>) {
     match value {
