@@ -26,6 +26,9 @@ use support::{Dice, Server, refused, wait_for};
 
 /// Attackers at once.
 const ATTACKERS: u64 = 2;
+/// What a clean client's p99 may grow to, of its quiet figure, where the run is long enough to tell.
+const SLOWER: u32 = 5;
+const TELLING: u64 = 100_000;
 /// How much more may be resident afterwards.
 const GROWTH: u64 = 2 << 20;
 
@@ -72,6 +75,9 @@ fn malformed_requests_harm_nobody_and_leave_nothing() {
         quiet.count(),
         attacked.count(),
     );
+    if count >= TELLING {
+        assert!(attacked.p99() < quiet.p99() * SLOWER);
+    }
 }
 
 /// 501 is what RFC 9112 section 6.1 wants for a transfer coding that is not known.

@@ -11,6 +11,8 @@ mod refused;
 mod support;
 #[path = "logs/traces.rs"]
 mod traces;
+#[path = "logs/who.rs"]
+mod who;
 
 use serde_json::Value;
 use support::server::On;
