@@ -1,5 +1,6 @@
 //! What the secret of a name that nobody has is verified against, so that how long it takes does not
-//! tell who there is. Who there is, is `users`' business.
+//! tell who there is: where hashes differ in cost, not between two changes of the file. Who there is,
+//! is `users`' business.
 
 use ring::hmac::{self, HMAC_SHA256};
 

@@ -73,7 +73,11 @@ pub(super) fn check_prefixes(name: &str, prefixes: &[String]) -> Result<(), Stri
             "has {name:?} with a prefix that begins with a slash, as no key does"
         ));
     }
-    let folds = |prefix: &String| prefix.split('/').any(|part| matches!(part, "." | ".."));
+    let folds = |prefix: &String| {
+        // What is after the last slash is the beginning of a name.
+        let (folders, _) = prefix.rsplit_once('/').unwrap_or_default();
+        folders.split('/').any(|part| matches!(part, "." | ".."))
+    };
     if prefixes.iter().any(folds) {
         return Err(format!(
             "has {name:?} with a prefix that has a segment . or .., below which nobody is let"

@@ -32,10 +32,11 @@ pub use who::{Right, Way, Who};
 
 /// Reads a users file, to say what is wrong with it.
 pub fn check_file(path: &Path, auth: &Auth) -> Result<(), String> {
-    load(path, &kind(auth)).map(|_| ())
+    first(path, &kind(auth)).map(|_| ())
 }
 
-fn load(path: &Path, kind: &Kind) -> Result<Directory, String> {
+/// What a server begins with: where nobody could sign in, the settings contradict each other.
+fn first(path: &Path, kind: &Kind) -> Result<Directory, String> {
     let users = Directory::load(path, kind.refusal())?;
     match kind {
         Kind::Scheme(scheme) => users.can_sign_in_by(*scheme).map(|()| users),
@@ -98,7 +99,7 @@ impl Access {
             Some(path) => {
                 // Looked at before it is read: what changes in between is read again.
                 let watched = watch::Watched::of(path);
-                (load(path, &kind).map_err(io::Error::other)?, watched)
+                (first(path, &kind).map_err(io::Error::other)?, watched)
             }
         };
         Ok(Self {
@@ -162,8 +163,9 @@ impl Access {
         Arc::clone(&self.users.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What a server goes on with: to lock out the last one who could sign in is no fault.
     fn load(&self, path: &Path) -> Result<Directory, String> {
-        load(path, &self.kind)
+        Directory::load(path, self.kind.refusal())
     }
 
     fn replace(&self, users: Directory) {

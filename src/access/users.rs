@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn users_are_found_by_password_token_and_name() {
         let text = r#"{"users":[
-            {"name":"ann","password":"HASH","rights":["read","list"],"prefixes":["ann/"]},
+            {"name":"ann","password":"HASH","rights":["read","list"],"prefixes":["ann/","b/."]},
             {"name":"ci","tokens":{"k1":"HASH","k2":"HASH"},"rights":["write"]}],
             "anonymous":{"rights":["list"]}}"#;
         let users = parse(text).unwrap();

@@ -129,6 +129,11 @@ fn a_changed_file_counts_at_once_and_a_broken_one_changes_nothing() {
         (401, 200),
         "what was verified is forgotten"
     );
+    let locked = json!({"users": [{"name": "eve", "rights": ["list"]}]});
+    write("4", &locked.to_string());
+    wait_for("the last password to be taken away", || {
+        status("eve") == 401
+    });
     assert!(!server.log().contains(&hash()));
 }
 
