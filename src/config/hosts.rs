@@ -24,16 +24,15 @@ impl Hosts {
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
         let is_one = |asked: Authority| {
-            // The root's own name is empty: a name that ends with its dot is the same name.
-            let name = asked.host();
-            let name = name.strip_suffix('.').unwrap_or(name);
-            self.0.iter().any(|one| one.eq_ignore_ascii_case(name))
+            let name = plain(asked.host());
+            self.0.contains(&name)
         };
         self.0.is_empty() || host.parse().is_ok_and(is_one)
     }
 }
 
-/// As clients write it: an IPv6 address in its short form (RFC 5952), and no dot at the end.
+/// As one may be written in more ways than one: an IPv6 address in its short form (RFC 5952), in
+/// lower case, and without the dot of the root, whose own name is empty, at the end.
 fn plain(host: &str) -> String {
     let inner = host
         .strip_prefix('[')
@@ -71,6 +70,7 @@ mod tests {
             "dot.example",
             "10.0.0.1:80",
             "[::1]",
+            "[0::0:1]",
             "[::1]:5000",
         ] {
             assert!(hosts.allow(host), "{host}");
