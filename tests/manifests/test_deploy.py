@@ -8,14 +8,18 @@ import unittest
 
 import yaml
 
-from rendered import ROOT
+from rendered import ROOT, Overlay
 
 IMAGE = "docker.io/someone/cloud-container-portfolio@sha256:" + "0123456789abcdef" * 4
 KUBECTL = r"""#!/usr/bin/env bash
 echo "$*" >>"$STATE/calls"
 case "$*" in
   *'get deployment/'*revision*) printf '%s' "${REVISION-3}" ;;
-  *'get deployment/'*overlay*) printf '%s' "${RUNS-}" ;;
+  *'get deployment/'*configMapRef*) printf settings-1 ;;
+  *'get configmap/settings-1'*BUCKET_NAME*) printf '%s' "${BUCKET-cloud-portfolio-storage}" ;;
+  *'get serviceaccount/cloud-portfolio'*role-arn*)
+    if [ -e "$STATE/applied.yaml" ]; then printf '%s' "${NEW_ROLE-}"; else printf '%s' "${ROLE-}"; fi ;;
+  'kustomize '*) "$KUSTOMIZE" build "$2" ;;
   *'get deployment/'*replicas*) printf '%s' "${REPLICAS-7}" ;;
   'apply -k '*' --dry-run=server') exit "${REFUSED:-0}" ;;
   'apply -k '*) "$KUSTOMIZE" build "$3" >"$STATE/applied.yaml"; exit "${APPLY:-0}" ;;
@@ -57,20 +61,33 @@ class Deploy(unittest.TestCase):
 
     def test_the_digest_is_applied_and_the_autoscalers_number_is_kept(self):
         for overlay in ("base", "aws", "aws-replica", "aws-secrets-manager", "local", "monitoring"):
-            done = self.deploy(overlay, RUNS=overlay)
+            done = self.deploy(overlay, BUCKET=Overlay(overlay).config["BUCKET_NAME"])
             self.assertEqual(done.returncode, 0, done.stderr)
             spec = self.applied()
             self.assertEqual(spec["template"]["spec"]["containers"][0]["image"], IMAGE)
             self.assertEqual(spec["replicas"], 7)
-            self.assertEqual(spec["template"]["metadata"]["annotations"]["cloud-portfolio/overlay"], overlay)
         self.assertEqual(self.undone, [])
 
     def test_a_deploy_during_a_failover_does_not_undo_it(self):
-        done = self.deploy("aws", RUNS="aws-replica")
+        replica = "cloud-portfolio-storage-replica"
+        done = self.deploy("aws", BUCKET=replica)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("--switch", done.stderr)
         self.assertNotIn("apply", " ".join(self.calls))
-        self.assertEqual(self.deploy("aws", IMAGE, "--switch", RUNS="aws-replica").returncode, 0)
+        self.assertEqual(self.deploy("aws-replica", BUCKET=replica).returncode, 0)
+        self.assertEqual(self.deploy("aws", IMAGE, "--switch", BUCKET=replica).returncode, 0)
+
+    def test_a_switch_that_fails_gives_the_account_its_role_back_before_its_pods(self):
+        for role, given in (("arn:old", "=arn:old"), ("", "-")):
+            with self.subTest(role=role):
+                for left in self.state.iterdir():
+                    if left.name != "kubectl":
+                        left.unlink()
+                done = self.deploy("aws-replica", IMAGE, "--switch", ROLLOUT="1", ROLE=role, NEW_ROLE="arn:new")
+                self.assertNotEqual(done.returncode, 0)
+                back = [call for call in self.calls if "annotate" in call or "undo" in call]
+                self.assertEqual(len(back), 2, back)
+                self.assertTrue(back[0].endswith(f"serviceaccount/cloud-portfolio eks.amazonaws.com/role-arn{given}"), back)
 
     def test_the_first_one_has_three_replicas(self):
         self.assertEqual(self.deploy(REVISION="", REPLICAS="").returncode, 0)
