@@ -91,7 +91,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
             biased;
             ended = &mut connection => {
                 if let Err(error) = ended {
-                    // Answered with a 400, 414 or 431 before there was a request to count.
+                    // Mostly answered with a 400, 414 or 431; there was no request to count.
                     if error.is_parse() {
                         app.process.counters.count(Count::HeadsRefused);
                     }

@@ -1,5 +1,5 @@
 //! Cuts a source into parts and gathers each in blocks of the budget.
-//! Sending parts is `mod.rs`' business.
+//! Sending parts is the business of `single`, `multipart` and `flight`.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
