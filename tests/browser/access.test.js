@@ -155,8 +155,9 @@ flow('by the keyboard alone: upload, find, look into, rename, select, delete, un
   stores: ['local'], seed: (api) => api.seed(['a.txt', 'b.txt']),
 }, async ({ page, portal, folder, api }) => {
   const path = await folder.file('new.txt', 'typed');
-  await tabTo(page, /^Choose files/);
+  // Before the way there: from a key alone it may come sooner than the browser is told to give it.
   const chooser = page.waitForEvent('filechooser');
+  await tabTo(page, /^Choose files/);
   await page.keyboard.press('Space');
   await (await chooser).setFiles(path);
   await portal.uploadIs('new.txt', 'stored');
