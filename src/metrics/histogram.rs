@@ -75,6 +75,15 @@ impl<const N: usize> Histogram<N> {
         self.sum.fetch_add(value, Ordering::Relaxed);
     }
 
+    /// Adds all of another's.
+    pub fn merge(&self, other: &Self) {
+        let ours = self.counts.iter().chain([&self.over, &self.sum]);
+        let others = other.counts.iter().chain([&other.over, &other.sum]);
+        for (to, from) in ours.zip(others) {
+            to.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// What was added, a bound `unit` of its own unit being one.
     #[must_use]
     pub fn snapshot(&self, bounds: &[u64; N], unit: f64) -> Snapshot {

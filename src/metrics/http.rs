@@ -1,6 +1,7 @@
 //! Numbers of the requests that were served: fixed arrays of atomics, so that a request is counted
 //! without a lock, an allocation or a search by label.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,8 +33,9 @@ pub const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// One of something for each route and class of status.
 pub type ByRoute<T> = [[T; CLASSES.len()]; ROUTES.len()];
 
-/// The numbers.
+/// The numbers of one worker, on cache lines of their own (which come in pairs).
 #[derive(Debug, Default)]
+#[repr(align(128))]
 pub struct Http {
     /// Requests by route, method and class.
     pub requests: Box<[[[AtomicU64; CLASSES.len()]; METHODS.len()]; ROUTES.len()]>,
@@ -65,6 +67,13 @@ impl Open {
     /// One less.
     pub fn end(&self) {
         self.ended.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn add(&self, other: &Self) {
+        // In this order: what ends meanwhile is not missing below.
+        let ended = other.ended.load(Ordering::Relaxed);
+        self.ended.fetch_add(ended, Ordering::Relaxed);
+        self.begun.fetch_add(other.begun(), Ordering::Relaxed);
     }
 
     /// How many have begun.
@@ -99,6 +108,30 @@ pub struct Over<'a> {
 }
 
 impl Http {
+    /// What workers have counted, together.
+    #[must_use]
+    pub fn sum(all: &[Arc<Self>]) -> Self {
+        let sum = Self::default();
+        for one in all {
+            let requests = one.requests.as_flattened().as_flattened();
+            for (to, from) in sum
+                .requests
+                .as_flattened()
+                .as_flattened()
+                .iter()
+                .zip(requests)
+            {
+                to.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            }
+            add(&sum.durations, &one.durations);
+            add(&sum.received, &one.received);
+            add(&sum.sent, &one.sent);
+            sum.requests_open.add(&one.requests_open);
+            sum.connections.add(&one.connections);
+        }
+        sum
+    }
+
     /// Counts a request that is over.
     pub fn count(&self, over: &Over<'_>) {
         let class = usize::from(over.status.as_u16() / 100).saturating_sub(2);
@@ -123,6 +156,13 @@ impl Http {
 
 fn of<T>(by_route: &ByRoute<T>, route: usize, class: usize) -> Option<&T> {
     by_route.get(route)?.get(class)
+}
+
+fn add<const N: usize>(to: &ByRoute<Histogram<N>>, from: &ByRoute<Histogram<N>>) {
+    let from = from.as_flattened();
+    for (to, from) in to.as_flattened().iter().zip(from) {
+        to.merge(from);
+    }
 }
 
 /// Where the name is; the last place for one that is not there.
@@ -184,5 +224,25 @@ mod tests {
         assert_eq!(number(1, 3, 0), 1);
         assert_eq!(number(1, 3, 3), 1);
         assert_eq!(http.durations[1][0].snapshot(&DURATIONS, 1e6).count, 1);
+    }
+
+    #[test]
+    fn what_each_worker_has_counted_comes_together() {
+        let workers: [Arc<Http>; 3] = Default::default();
+        for (http, times) in workers.iter().zip(1..) {
+            for _ in 0..times {
+                http.requests_open.begin();
+                count(http, "/upload", &Method::POST, StatusCode::CREATED);
+            }
+            http.requests_open.end();
+            http.connections.begin();
+        }
+        let sum = Http::sum(&workers);
+        assert_eq!(sum.requests[1][3][0].load(Ordering::Relaxed), 6);
+        let durations = sum.durations[1][0].snapshot(&DURATIONS, 1e6);
+        assert_eq!((durations.count, durations.sum), (6, 18_000));
+        let sizes = [&sum.received, &sum.sent].map(|of| of[1][0].snapshot(&SIZES, 1.0).sum);
+        assert_eq!(sizes, [6, 12]);
+        assert_eq!((sum.requests_open.now(), sum.connections.begun()), (3, 3));
     }
 }

@@ -22,7 +22,7 @@ use crate::logging;
 use calls::{Calls, OPERATIONS, OUTCOMES};
 use encode::Out;
 use histogram::{DURATIONS, SIZES, float};
-use http::{ByRoute, CLASSES, METHODS, ROUTES};
+use http::{ByRoute, CLASSES, Http, METHODS, ROUTES};
 use process::Own;
 
 /// Before the name of each metric of our own.
@@ -122,7 +122,7 @@ impl Collector for Ours {
 }
 
 fn requests(out: &mut Out<'_>, process: &Process) -> fmt::Result {
-    let http = &process.http;
+    let http = Http::sum(&process.http);
     let mut values = Vec::new();
     for (route, of_route) in ROUTES.iter().zip(http.requests.iter()) {
         for (method, of_method) in METHODS.iter().zip(of_route) {

@@ -15,11 +15,10 @@ use log::kv::Value;
 
 use super::in_service::InService;
 use crate::access::Who;
-use crate::app::Process;
 use crate::body::{Body, BoxError};
 use crate::context;
 use crate::logging::{self, Fields};
-use crate::metrics::http::Over;
+use crate::metrics::http::{Http, Over};
 use crate::trace::Trace;
 
 /// Logged when the client left before there was an answer; nginx made the number known.
@@ -42,7 +41,7 @@ pub(super) struct Log {
     pub(super) complete: bool,
     pub(super) in_service: Arc<InService>,
     pub(super) trace: Option<Trace>,
-    pub(super) process: Arc<Process>,
+    pub(super) http: Arc<Http>,
 }
 
 impl Log {
@@ -62,8 +61,7 @@ impl Drop for Log {
         self.in_service.end();
         let took = self.started.elapsed();
         let received = self.received.load(Ordering::Relaxed);
-        let http = &self.process.http;
-        http.count(&Over {
+        self.http.count(&Over {
             route: self.route,
             method: &self.method,
             status: self.status,
@@ -71,7 +69,7 @@ impl Drop for Log {
             sent: self.sent,
             took,
         });
-        http.requests_open.end();
+        self.http.requests_open.end();
         let status = self.status.as_u16();
         let fields = [
             ("id", Some(Value::from(self.id.as_str()))),

@@ -40,14 +40,14 @@ struct Counted<'a>(&'a App);
 
 impl<'a> Counted<'a> {
     fn new(app: &'a App) -> Self {
-        app.process.http.connections.begin();
+        app.http.connections.begin();
         Self(app)
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.process.http.connections.end();
+        self.0.http.connections.end();
     }
 }
 

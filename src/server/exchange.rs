@@ -43,7 +43,7 @@ pub(super) async fn serve(
     mut request: Request<Incoming>,
 ) -> Result<Response<Tracked>, Infallible> {
     in_service.begin();
-    app.process.http.requests_open.begin();
+    app.http.requests_open.begin();
     let received = Arc::new(AtomicU64::new(0));
     let named = request.uri().authority().cloned();
     let proxies = &app.process.config.trusted_proxies;
@@ -61,7 +61,7 @@ pub(super) async fn serve(
         complete: false,
         in_service,
         trace: Trace::of(request.headers()),
-        process: Arc::clone(&app.process),
+        http: Arc::clone(&app.http),
     };
     let method = request.method().clone();
     let promised = request.body().size_hint().exact();
@@ -218,7 +218,7 @@ fn request_id(app: &App, headers: &HeaderMap) -> String {
         .get(X_REQUEST_ID)
         .and_then(|id| id.to_str().ok())
         .filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()) && id.chars().all(plain))
-        .map_or_else(|| app.process.request_id(), str::to_owned)
+        .map_or_else(|| app.request_id(), str::to_owned)
 }
 
 /// The answer to a HEAD keeps the length that the GET's would have.
