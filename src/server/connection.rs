@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 
 use super::exchange;
 use super::io::ClientIo;
@@ -51,6 +54,22 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// What a connection is told from outside.
+#[derive(Clone, Copy)]
+enum Signal {
+    /// Its turn to make room has come.
+    Leave,
+    Drain,
+    Cut,
+}
+
+impl Signal {
+    async fn when(self, token: CancellationToken) -> Self {
+        token.cancelled_owned().await;
+        self
+    }
+}
+
 /// Serves the connection, the `count`th of its worker, until it ends, its turn to go comes, or the
 /// process is drained.
 pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: usize) {
@@ -85,7 +104,15 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
     let phase = &app.process.phase;
-    let (mut draining, mut evicted) = (false, false);
+    // Each is looked at only when it comes: to ask a token takes locks, which all connections share.
+    let mut signals: FuturesUnordered<_> = [
+        (slot.evict(), Signal::Leave),
+        (phase.draining(), Signal::Drain),
+        (phase.cut(), Signal::Cut),
+    ]
+    .map(|(token, signal)| signal.when(token.clone()))
+    .into_iter()
+    .collect();
     loop {
         tokio::select! {
             biased;
@@ -99,24 +126,22 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
                 }
                 return;
             }
-            () = slot.evict().cancelled(), if !evicted => {
-                if slot.in_service().is_idle() {
-                    log::debug!("a connection without a request made room for another");
+            Some(signal) = signals.next() => match signal {
+                Signal::Leave => {
+                    if slot.in_service().is_idle() {
+                        log::debug!("a connection without a request made room for another");
+                        return;
+                    }
+                    // Its request became complete at that very moment: it is served, and the last.
+                    slot.stay();
+                    connection.as_mut().graceful_shutdown();
+                }
+                Signal::Drain => connection.as_mut().graceful_shutdown(),
+                Signal::Cut => {
+                    // Uploads answer 503 to their clients now; that answer gets a moment to go out.
+                    let _ = tokio::time::timeout(CUT_GRACE, &mut connection).await;
                     return;
                 }
-                // Its request became complete at that very moment: it is served, and the last.
-                evicted = true;
-                slot.stay();
-                connection.as_mut().graceful_shutdown();
-            }
-            () = phase.draining().cancelled(), if !draining => {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = phase.cut().cancelled() => {
-                // Uploads answer 503 to their clients now; that answer gets a moment to go out.
-                let _ = tokio::time::timeout(CUT_GRACE, &mut connection).await;
-                return;
             }
         }
     }

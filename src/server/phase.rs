@@ -1,12 +1,16 @@
 //! Where the process is in its life, as everyone may ask or wait for.
 //! When it moves on is the arbiter's business.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio_util::sync::CancellationToken;
 
 /// Serving, then (on a signal) withdrawing, draining, cut.
 #[derive(Clone, Debug, Default)]
 pub struct Phase {
-    withdrawing: CancellationToken,
+    // Asked with every request, for which a token would take a lock that all workers share.
+    withdrawing: Arc<AtomicBool>,
     draining: CancellationToken,
     cut: CancellationToken,
 }
@@ -15,7 +19,7 @@ impl Phase {
     /// Everything is still served, but load balancers are told to go elsewhere.
     #[must_use]
     pub fn is_withdrawing(&self) -> bool {
-        self.withdrawing.is_cancelled()
+        self.withdrawing.load(Ordering::Acquire)
     }
 
     /// Cancelled when only requests in flight are finished.
@@ -31,11 +35,11 @@ impl Phase {
     }
 
     pub(super) fn withdraw(&self) {
-        self.withdrawing.cancel();
+        self.withdrawing.store(true, Ordering::Release);
     }
 
     pub(super) fn drain(&self) {
-        self.withdrawing.cancel();
+        self.withdraw();
         self.draining.cancel();
     }
 
