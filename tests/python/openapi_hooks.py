@@ -2,6 +2,7 @@
 and uploads that are there to be asked for, and which parameters exclude each other. Every other
 request is put right in this way; the rest is as schemathesis made it up."""
 
+import collections
 import itertools
 
 import requests
@@ -9,8 +10,9 @@ import schemathesis
 
 KEY = "there/a file.txt"
 TUS = {"Tus-Resumable": "1.0.0"}
-ACTIONS = [{"copy_to": "a copy"}, {"share": ""}, {"restore": "none such"}, {"move_to": "moved"}]
-turns = itertools.count()
+ACTIONS = [("copy_to", "copy {}"), ("share", ""), ("restore", "none such"), ("move_to", "moved {}")]
+# Of each operation its own: two are asked at once, and what is put right must not hang on which is faster.
+turns = collections.defaultdict(itertools.count)
 
 
 @schemathesis.serializer("application/offset+octet-stream", "application/partial-upload")
@@ -45,7 +47,8 @@ def set_body(case, media_type, body):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    turn, path, method = next(turns), case.operation.path, case.method.upper()
+    path, method = case.operation.path, case.method.upper()
+    turn = next(turns[path, method])
     if turn % 2:
         return
     base, tus, right = case.operation.schema.config.base_url.rstrip("/"), turn % 4 == 0, turn % 8 < 4
@@ -55,7 +58,9 @@ def before_call(context, case, kwargs):
         requests.put(f"{base}/files/{KEY}", data=b"0123456789", timeout=60).raise_for_status()
         case.path_parameters["key"] = KEY
         if method == "POST" and right:
-            case.query = ACTIONS[turn // 8 % len(ACTIONS)]
+            action, value = ACTIONS[turn // 8 % len(ACTIONS)]
+            case.query = {action: value.format(turn)}
+            set_head(case, {})
     elif path == "/upload" and right:
         case.query = {}
         set_body(case, "multipart/form-data", {"prefix": "in", "file": [b"one", b"two"]})
