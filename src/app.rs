@@ -43,6 +43,8 @@ pub struct Process {
     /// Numbers of the requests that were served, for each worker its own: what two cores write by
     /// turns, each waits for.
     pub http: Vec<Arc<Http>>,
+    /// Makes the allocator give back what this thread has freed.
+    pub give_back: fn(),
     /// When the process started.
     pub started: Instant,
     seed: u64,
@@ -66,6 +68,7 @@ impl Process {
             health: StoreHealth::default(),
             counters: Arc::default(),
             http: (0..config.workers).map(|_| Arc::default()).collect(),
+            give_back: || {},
             started: Instant::now(),
             seed: u64::from_ne_bytes(seed),
             apps: AtomicUsize::new(0),

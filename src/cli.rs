@@ -18,13 +18,14 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of the longest password: no longer one would fit a request's headers.
 const MAX_PASSWORD: u64 = 8 << 10;
 
-/// Runs the program as its arguments say.
+/// Runs the program as its arguments say. `give_back` makes the allocator give the system what the
+/// calling thread has freed.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main(give_back: fn()) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let words: Vec<_> = arguments.iter().filter_map(|word| word.to_str()).collect();
     match words.as_slice() {
-        [] if arguments.is_empty() => serve(),
+        [] if arguments.is_empty() => serve(give_back),
         ["--help" | "-h" | "help"] => print(&help()),
         ["--version" | "-V"] => print(concat!("cloud-portfolio ", env!("CARGO_PKG_VERSION"), "\n")),
         ["check-config"] => check_config(),
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn serve() -> ExitCode {
+fn serve(give_back: fn()) -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(faults) => return faulty(&faults),
@@ -43,14 +44,15 @@ fn serve() -> ExitCode {
     if let Err(error) = logging::start(&config.log_filter, config.log_format) {
         return fail(1, &format!("cannot log: {error}"));
     }
-    let code = run(config);
+    let code = run(config, give_back);
     logging::flush();
     code
 }
 
-fn run(config: Config) -> ExitCode {
+fn run(config: Config, give_back: fn()) -> ExitCode {
     let started = || -> Result<Server, Box<dyn std::error::Error>> {
-        let process = Process::new(config)?;
+        let mut process = Process::new(config)?;
+        process.give_back = give_back;
         let backend = Backend::new(&process.config, &process.counters)?;
         Ok(Server::bind(process, backend)?)
     };

@@ -6,8 +6,9 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::connection;
@@ -16,6 +17,9 @@ use crate::app::App;
 
 /// Connections handed over and not yet picked up. A worker that is this far behind gets no more.
 const QUEUE: usize = 128;
+
+/// How long memory stays for the next connections.
+const TIDY_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection on its way to a worker.
 pub(super) struct Handover {
@@ -125,6 +129,15 @@ impl Drop for Obituary {
     }
 }
 
+/// Gives back the memory of connections that are gone, a moment after: others may come first.
+async fn tidy(gone: Arc<Notify>, give_back: fn()) {
+    loop {
+        gone.notified().await;
+        tokio::time::sleep(TIDY_AFTER).await;
+        give_back();
+    }
+}
+
 /// What a worker does: serves connections until its queue is closed and the last one has ended.
 pub(super) fn serve(app: impl FnOnce() -> App, threads: usize, inbox: Inbox) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -135,21 +148,25 @@ pub(super) fn serve(app: impl FnOnce() -> App, threads: usize, inbox: Inbox) -> 
     let Inbox { mut queue, load } = inbox;
     runtime.block_on(async move {
         let app = Arc::new(app());
+        let gone = Arc::new(Notify::new());
+        let tidying = tokio::spawn(tidy(Arc::clone(&gone), app.process.give_back));
         let connections = TaskTracker::new();
         while let Some(Handover { stream, slot }) = queue.recv().await {
             match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => {
                     let entered = load.enter();
-                    let app = Arc::clone(&app);
+                    let (app, gone) = (Arc::clone(&app), Arc::clone(&gone));
                     let count = load.count();
                     connections.spawn(async move {
                         connection::serve(app, stream, slot, count).await;
                         drop(entered);
+                        gone.notify_one();
                     });
                 }
                 Err(error) => log::warn!("a connection could not be taken: {error}"),
             }
         }
+        tidying.abort();
         connections.close();
         app.tasks.close();
         let cut = app.process.phase.cut().clone();
