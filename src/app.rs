@@ -43,7 +43,8 @@ pub struct Process {
     /// Numbers of the requests that were served, for each worker its own: what two cores write by
     /// turns, each waits for.
     pub http: Vec<Arc<Http>>,
-    /// Makes the allocator give back what this thread has freed.
+    /// Makes the allocator give the system what is free of this thread's memory. Not for the main
+    /// thread.
     pub give_back: fn(),
     /// When the process started.
     pub started: Instant,

@@ -18,8 +18,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Bytes of the longest password: no longer one would fit a request's headers.
 const MAX_PASSWORD: u64 = 8 << 10;
 
-/// Runs the program as its arguments say. `give_back` makes the allocator give the system what the
-/// calling thread has freed.
+/// Runs the program as its arguments say. `give_back` makes the allocator give the system what is free
+/// of the calling thread's memory; workers call it, and their blocking threads as they end.
 #[must_use]
 pub fn main(give_back: fn()) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();

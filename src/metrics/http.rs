@@ -33,7 +33,8 @@ pub const CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 /// One of something for each route and class of status.
 pub type ByRoute<T> = [[T; CLASSES.len()]; ROUTES.len()];
 
-/// The numbers of one worker, on cache lines of their own (which come in pairs).
+/// The numbers of one worker. What each request writes stands on cache lines (which come in pairs)
+/// that no other worker's does; the boxed ones are larger than such lines.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct Http {

@@ -104,7 +104,7 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
     let phase = &app.process.phase;
-    // Each is looked at only when it comes: to ask a token takes locks, which all connections share.
+    // Each is looked at only when it comes: to ask a token takes locks, two of them those of all connections.
     let mut signals: FuturesUnordered<_> = [
         (slot.evict(), Signal::Leave),
         (phase.draining(), Signal::Drain),

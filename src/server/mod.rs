@@ -106,7 +106,7 @@ impl Server {
             let backend = backend.clone();
             move |inbox| {
                 let app = || App::new(Arc::clone(&process), backend.open());
-                worker::serve(app, threads, inbox)
+                worker::serve(app, threads, process.give_back, inbox)
             }
         });
         let rules = KeyRules {

@@ -1,4 +1,4 @@
-//! Where the process is in its life, as everyone may ask or wait for.
+//! Where the process is in its life, as everyone may ask, or wait for.
 //! When it moves on is the arbiter's business.
 
 use std::sync::Arc;

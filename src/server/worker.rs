@@ -1,5 +1,5 @@
-//! A worker: one OS thread with a runtime of its own, T blocking threads, and its own store.
-//! Which connections it gets is the arbiter's choice.
+//! A worker: one OS thread with a runtime of its own, T blocking threads, and its own store. Gives
+//! back memory of connections that have gone. Which connections it gets is the arbiter's choice.
 
 use std::io;
 use std::net::TcpStream;
@@ -45,17 +45,19 @@ impl Load {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn enter(&self) -> Entered {
+    fn enter(&self, gone: &Arc<Notify>) -> Entered {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Entered(self.clone())
+        Entered(self.clone(), Arc::clone(gone))
     }
 }
 
-struct Entered(Load);
+/// Counts a connection, and tells when it has gone.
+struct Entered(Load, Arc<Notify>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.1.notify_one();
     }
 }
 
@@ -139,28 +141,34 @@ async fn tidy(gone: Arc<Notify>, give_back: fn()) {
 }
 
 /// What a worker does: serves connections until its queue is closed and the last one has ended.
-pub(super) fn serve(app: impl FnOnce() -> App, threads: usize, inbox: Inbox) -> io::Result<()> {
+/// `give_back` is [`Process::give_back`](crate::app::Process::give_back).
+pub(super) fn serve(
+    app: impl FnOnce() -> App,
+    threads: usize,
+    give_back: fn(),
+    inbox: Inbox,
+) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(threads)
+        .on_thread_stop(give_back)
         .build()?;
     let Inbox { mut queue, load } = inbox;
     runtime.block_on(async move {
         let app = Arc::new(app());
         let gone = Arc::new(Notify::new());
-        let tidying = tokio::spawn(tidy(Arc::clone(&gone), app.process.give_back));
+        let tidying = tokio::spawn(tidy(Arc::clone(&gone), give_back));
         let connections = TaskTracker::new();
         while let Some(Handover { stream, slot }) = queue.recv().await {
             match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => {
-                    let entered = load.enter();
-                    let (app, gone) = (Arc::clone(&app), Arc::clone(&gone));
+                    let entered = load.enter(&gone);
+                    let app = Arc::clone(&app);
                     let count = load.count();
                     connections.spawn(async move {
                         connection::serve(app, stream, slot, count).await;
                         drop(entered);
-                        gone.notify_one();
                     });
                 }
                 Err(error) => log::warn!("a connection could not be taken: {error}"),

@@ -55,8 +55,10 @@ def before_call(context, case, kwargs):
     for name in ("expires", "signature"):
         case.query.pop(name, None)
     if path == "/files/{key}":
-        requests.put(f"{base}/files/{KEY}", data=b"0123456789", timeout=60).raise_for_status()
-        case.path_parameters["key"] = KEY
+        # Of each method its own: another's DELETE must not come between.
+        key = f"{KEY} of {method}"
+        requests.put(f"{base}/files/{key}", data=b"0123456789", timeout=60).raise_for_status()
+        case.path_parameters["key"] = key
         if method == "POST" and right:
             action, value = ACTIONS[turn // 8 % len(ACTIONS)]
             case.query = {action: value.format(turn)}
