@@ -73,7 +73,7 @@ flow('"Replace" for all ends with those that may not be replaced, and they can b
 
 // Whoever leaves something in the drop box has no token, the tests have.
 const made = execFileSync(process.env.CLOUD_PORTFOLIO_BIN, ['new-token']).toString();
-const [, id, secret] = /^ *(\w+)\.(\S+)$/m.exec(made);
+const [, id, secret] = /^ *([\w-]+)\.(\S+)$/m.exec(made);
 const tokens = JSON.parse(/"tokens": (\{.*\})/.exec(made)[1]);
 const dropBox = {
   settings: { AUTH: 'bearer' },
