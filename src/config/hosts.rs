@@ -10,49 +10,40 @@ pub struct Hosts(Vec<String>);
 impl Hosts {
     /// Reads names or addresses with commas between.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let list: Vec<&str> = text.split(',').map(str::trim).collect();
-        match list.as_slice() {
-            [""] => Ok(Self::default()),
-            _ if list.iter().all(|host| is_host(host)) => {
-                Ok(Self(list.into_iter().map(plain).collect()))
-            }
-            _ => Err("must be host names without port, with commas between".to_owned()),
+        if text.trim().is_empty() {
+            return Ok(Self::default());
         }
+        let hosts: Option<_> = text.split(',').map(str::trim).map(canonical).collect();
+        hosts
+            .map(Self)
+            .ok_or_else(|| "must be host names without port, with commas between".to_owned())
     }
 
     /// Whether a `Host` header of this value (RFC 9110 section 7.2) is one of them.
     #[must_use]
     pub fn allow(&self, host: &str) -> bool {
         let is_one = |asked: Authority| {
-            let name = plain(asked.host());
-            self.0.contains(&name)
+            let name = canonical(asked.host());
+            name.is_some_and(|name| self.0.contains(&name))
         };
         self.0.is_empty() || host.parse().is_ok_and(is_one)
     }
 }
 
-/// As one may be written in more ways than one: an IPv6 address in its short form (RFC 5952), in
-/// lower case, and without the dot of the root, whose own name is empty, at the end.
-fn plain(host: &str) -> String {
+/// A name, an IPv4 address, or an IPv6 address in brackets, as one that may be written in more ways
+/// than one: an IPv6 address in its short form (RFC 5952), the others in lower case, and without the
+/// dot of the root, whose own name is empty, at the end.
+fn canonical(host: &str) -> Option<String> {
     let inner = host
         .strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'));
-    match inner.and_then(|text| text.parse::<std::net::Ipv6Addr>().ok()) {
-        Some(address) => format!("[{address}]"),
-        None => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
-    }
-}
-
-/// A name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(text: &str) -> bool {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'));
     if let Some(address) = inner {
-        return address.parse::<std::net::Ipv6Addr>().is_ok();
+        let address: std::net::Ipv6Addr = address.parse().ok()?;
+        return Some(format!("[{address}]"));
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    !matches!(text, "" | ".") && text.chars().all(plain)
+    let is_host = !matches!(host, "" | ".") && host.chars().all(plain);
+    is_host.then(|| host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase())
 }
 
 #[cfg(test)]
