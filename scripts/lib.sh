@@ -59,6 +59,27 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
+# wait_ready URL SECONDS [PID]: waits until URL answers with a success. Fails when it has not by then,
+# or when the process of PID has ended.
+wait_ready() {
+  for _ in $(seq $(($2 * 10))); do
+    curl --silent --fail --noproxy '*' --output /dev/null "$1" && return
+    [ -z "${3:-}" ] || kill -0 "$3" 2>/dev/null || return
+    sleep 0.1
+  done
+  return 1
+}
+
+# end_process PID: asks it to end, and after 10 s does not ask any more.
+end_process() {
+  kill "$1"
+  for _ in $(seq 100); do
+    kill -0 "$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -9 "$1"
+}
+
 # python_with FILE [OPTION...]: a Python with the packages that FILE pins, made when they change by
 # pip with these options; its folder of programs.
 python_with() {
