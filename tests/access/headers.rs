@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::support::client::FORM;
-use super::support::{Answer, Server, wait_for};
+use super::support::{Answer, Server, script, wait_for};
 use super::users::Site;
 
 fn protected(what: &str, answer: &Answer) {
@@ -113,13 +113,7 @@ fn every_route_and_status_has_them() {
     }
     let page = server.client().get("/p/");
     let page = String::from_utf8(page.body).unwrap();
-    let script = page
-        .split("src=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let script = script(&page);
     protected(
         "a script of the page",
         &server.client().get(&format!("/p/{script}")),

@@ -1,6 +1,6 @@
 //! What is so whatever is asked for: the page, the base path, request ids and log lines.
 
-use crate::support::{self, Server};
+use crate::support::{self, Server, script};
 
 #[test]
 fn the_page_is_served_and_strict_about_scripts() {
@@ -16,13 +16,7 @@ fn the_page_is_served_and_strict_about_scripts() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"));
     let text = String::from_utf8(page.body).unwrap();
     assert!(text.contains("Load Files") && text.contains("<form"));
-    let script = text
-        .split("src=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let script = script(&text);
     let answer = server.client().get(&format!("/{script}"));
     assert_eq!(answer.status, 200);
     assert!(

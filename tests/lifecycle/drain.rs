@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::silent_s3;
 use crate::support::agent::Agent;
 use crate::support::server::On;
-use crate::support::{Server, wait_for};
+use crate::support::{Server, refused, wait_for};
 
 #[test]
 fn sigterm_finishes_what_is_in_flight_and_exits_0() {
@@ -43,11 +43,7 @@ fn what_has_not_ended_at_the_deadline_is_cut_told_and_not_stored() {
         upload.send_head("PUT", "/files/endless", &[("Content-Length", "100000000")]);
         upload.send(&vec![1; 20_000_000]);
         server.signal("TERM");
-        let answer = upload.answer();
-        assert_eq!(
-            (answer.status, answer.problem().as_str()),
-            (503, "shutting_down")
-        );
+        refused(&upload.answer(), 503, "shutting_down");
         assert_eq!(server.wait(), 0);
         assert!(
             server.log().contains("cut 1 connections"),
@@ -119,11 +115,7 @@ fn an_upload_that_waits_for_a_silent_store_is_answered_when_it_is_cut() {
     assert_eq!(upload.read_head().unwrap().status, 100);
     upload.send(b"x");
     server.signal("TERM");
-    let answer = upload.answer();
-    assert_eq!(
-        (answer.status, answer.problem().as_str()),
-        (503, "shutting_down")
-    );
+    refused(&upload.answer(), 503, "shutting_down");
     assert_eq!(server.wait(), 0);
     assert!(!server.log().contains("did not end"), "{}", server.log());
 }

@@ -104,6 +104,12 @@ pub fn refused(answer: &Answer, status: u16, code: &str) {
     );
 }
 
+/// Where the page's first script is, from its folder.
+pub fn script(page: &str) -> &str {
+    let (_, rest) = page.split_once("src=\"").unwrap();
+    rest.split('"').next().unwrap()
+}
+
 /// A POST without a body.
 pub fn post(client: &mut Client, target: &str) -> Answer {
     client.request("POST", target, &[], b"")
