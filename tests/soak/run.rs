@@ -99,6 +99,9 @@ impl Run {
         // By chance few answers are lost that nothing but a look at the object can settle.
         let lose_one = || proxy.inject("POST", "uploadId", Fault::LoseAnswer, 1);
         lose_one();
+        // Only what completes or copies can meet this one: too few of a short run's requests for
+        // chance alone.
+        proxy.inject("POST", "uploadId", Fault::ErrorIn200, 1);
         proxy.storm(seed, RATE);
         let (ledger, figures) = std::thread::scope(|scope| {
             let clients: Vec<_> = (0..CLIENTS)
