@@ -62,22 +62,23 @@ free_port() {
 # wait_ready URL SECONDS [PID]: waits until URL answers with a success. Fails when it has not by then,
 # or when the process of PID has ended.
 wait_ready() {
-  for _ in $(seq $(($2 * 10))); do
-    curl --silent --fail --noproxy '*' --output /dev/null "$1" && return
+  local until=$((SECONDS + $2))
+  while [ "$SECONDS" -le "$until" ]; do
+    curl --silent --fail --max-time 2 --noproxy '*' --output /dev/null "$1" && return
     [ -z "${3:-}" ] || kill -0 "$3" 2>/dev/null || return
     sleep 0.1
   done
   return 1
 }
 
-# end_process PID: asks it to end, and after 10 s does not ask any more.
+# end_process PID: asks it to end, and after 10 s does not ask any more. It may have ended by itself.
 end_process() {
-  kill "$1"
+  kill "$1" 2>/dev/null || return 0
   for _ in $(seq 100); do
     kill -0 "$1" 2>/dev/null || return 0
     sleep 0.1
   done
-  kill -9 "$1"
+  kill -9 "$1" 2>/dev/null || true
 }
 
 # python_with FILE [OPTION...]: a Python with the packages that FILE pins, made when they change by
@@ -86,16 +87,18 @@ python_with() {
   local venv
   venv=$tools/python-$(sha256sum "$1" | cut -c1-12)
   need python3 python3 >&2
-  if [ ! -f "$venv/complete" ]; then
-    say "installing the packages of ${1#"$root/"}" >&2
+  # Of two runs one makes it. Its callers are in $(…), where nothing fails by itself.
+  (
+    flock 9
+    [ ! -f "$venv/complete" ] || exit 0
+    say "installing the packages of ${1#"$root/"}"
     if ! python3 -c 'import ensurepip' 2>/dev/null; then
       may_install || die "Python's venv is missing. Type: sudo apt-get install python3-venv"
-      install_package python3-venv "virtual environments" >&2
+      install_package python3-venv "virtual environments"
     fi
-    rm -rf "$venv"
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$@" >&2
-    touch "$venv/complete"
-  fi
+    rm -rf "$venv" && python3 -m venv "$venv" &&
+      "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$@" &&
+      touch "$venv/complete" || die "the packages of ${1#"$root/"} could not be installed"
+  ) 9>"$venv.lock" >&2 || return
   echo "$venv/bin"
 }
