@@ -49,9 +49,10 @@ impl Hash {
         let wrong = || "is no hash as `cloud-portfolio hash-password` prints it".to_owned();
         let phc = PasswordHash::new(text).map_err(|_| wrong())?;
         let params = Params::try_from(&phc).map_err(|_| wrong())?;
-        // Of a version that is not known no secret would match.
+        // Of a version that is not known no secret would match, and where none is said the reference
+        // implementation means the older one, and the crate the newer.
         let version = phc.version.map(Version::try_from);
-        let is_known = phc.algorithm == ARGON2ID_IDENT && !matches!(version, Some(Err(_)));
+        let is_known = phc.algorithm == ARGON2ID_IDENT && matches!(version, Some(Ok(_)));
         if !is_known || phc.salt.is_none() || phc.hash.is_none() {
             return Err(wrong());
         }
@@ -189,6 +190,7 @@ mod tests {
             "$argon2id$v=19$m=65537,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=1024,t=99,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+            "$argon2id$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
             "$argon2id$v=20$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
         ] {
             assert!(Hash::parse(text).is_err(), "{text}");
