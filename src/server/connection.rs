@@ -138,6 +138,10 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
                 }
                 Signal::Drain => connection.as_mut().graceful_shutdown(),
                 Signal::Cut => {
+                    // An unfinished head has nobody waiting for an answer.
+                    if slot.in_service().is_idle() {
+                        return;
+                    }
                     // Uploads answer 503 to their clients now; that answer gets a moment to go out.
                     let _ = tokio::time::timeout(CUT_GRACE, &mut connection).await;
                     return;
