@@ -277,6 +277,12 @@ class Identity(Case):
         self.assertEqual(association["ServiceAccount"], "cloud-portfolio")
         self.assertEqual(association["ClusterName"], "production")
 
+    def test_a_second_role_for_one_account_of_a_cluster_waits_without_an_association(self):
+        second = {"NameSuffix": "-b", "PodIdentityCluster": "c", "PodIdentityAssociation": "false"}
+        template = Template("identity.yaml", **second)
+        self.assertEqual(template.properties("Role")["RoleName"], "cloud-portfolio-pod-b")
+        self.assertNotIn("PodIdentity", template.resources())
+
 
 class Secret(Case):
     def test_rotation_makes_keys_that_work_and_keeps_the_ones_before_for_one_period(self):
@@ -339,7 +345,9 @@ class SecondStack(Case):
             names = []
             for more in ({}, {"NameSuffix": "-b"}):
                 if file == "identity.yaml":
-                    more = {**more, "PodIdentityCluster": "c"}
+                    # An account of a cluster has one association.
+                    first = "true" if not more else "false"
+                    more = {**more, "PodIdentityCluster": "c", "PodIdentityAssociation": first}
                 template = Template(file, **more)
                 deploy(file, **more)
                 names.append([
