@@ -50,7 +50,7 @@ async fn a_range_is_what_the_store_says_it_gives() {
 }
 
 /// The object's bytes from the fourth on, as they are asked for after a cut.
-const REST: &[(&str, &str)] = &[
+pub const REST: &[(&str, &str)] = &[
     OBJECT[0],
     OBJECT[1],
     ("Content-Range", "bytes 3-4/5"),

@@ -1,16 +1,20 @@
 //! Silence: whose it is, and when it has lasted too long.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cloud_portfolio::store::{Condition, Payload, Store as _, StoreError};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::calls::{
     COMPLETED, Call, IDEMPOTENT, LONG, OBJECT, ONLY_ONCE, STORED, complete, get, listing, open,
     paced, put, read,
 };
+use super::downloads::REST;
 use crate::fake_s3::{FakeS3, Reply, Seen, answer};
 use crate::s3::assert_err;
 
@@ -51,7 +55,7 @@ async fn a_store_that_only_lists_slowly_is_not_gone() {
     let fake = FakeS3::deciding(slow).await;
     let store = open(&fake, LONG);
     for _ in 0..3 {
-        let check = tokio::time::timeout(Duration::from_secs(2), store.check());
+        let check = timeout(Duration::from_secs(2), store.check());
         assert!(check.await.is_err());
         assert_err!(get(&store).await, StoreError::NotFound);
     }
@@ -150,6 +154,48 @@ async fn a_body_that_stalls_every_time_times_out() {
     assert_eq!(&body.next().await.unwrap().unwrap()[..], b"hel");
     assert_err!(body.next().await.unwrap(), StoreError::Timeout(_));
     assert!(fake.requests() < 10);
+}
+
+#[tokio::test]
+async fn a_download_whose_connection_an_outage_has_left_dead_goes_on_soon_after_s3_is_back() {
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let fake = FakeS3::deciding({
+        let is_gone = Arc::clone(&is_gone);
+        move |seen: &Seen| {
+            if is_gone.load(Ordering::SeqCst) {
+                Reply::Stall(Vec::new())
+            } else if seen.target.contains("list-type") {
+                Reply::Answer(listing(""))
+            } else if seen.header("range").is_some() {
+                Reply::Answer(answer(206, REST, b"lo"))
+            } else {
+                Reply::Stall(answer(200, OBJECT, b"hel"))
+            }
+        }
+    })
+    .await;
+    let store = open(&fake, LONG);
+    let mut body = get(&store).await.unwrap().body;
+    assert_eq!(&body.next().await.unwrap().unwrap()[..], b"hel");
+    is_gone.store(true, Ordering::SeqCst);
+    let refused = async { while !matches!(get(&store).await, Err(StoreError::Unavailable(_))) {} };
+    let checks = async {
+        loop {
+            let _ = timeout(Duration::from_secs(2), store.check()).await;
+        }
+    };
+    // Its reader waits meanwhile, as a client does.
+    let mut rest = tokio::spawn(async move { read(body).await.unwrap() });
+    tokio::select! {
+        () = refused => {}
+        () = checks => {}
+        () = tokio::time::sleep(LONG) => panic!("S3 is not taken for gone"),
+    }
+    assert!(!rest.is_finished());
+    is_gone.store(false, Ordering::SeqCst);
+    store.check().await.unwrap();
+    let rest = timeout(Duration::from_secs(20), &mut rest).await;
+    assert_eq!(rest.unwrap().unwrap(), b"lo");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ pub(super) const DOUBT: Duration = Duration::from_secs(1);
 /// S3 is not gone before nothing was heard for so long: a restart behind a balancer is shorter.
 const BLIP: Duration = Duration::from_secs(1);
 /// What was under way and does not move so long after S3 is back has a connection that is dead.
-const RETURN: Duration = Duration::from_secs(2);
+pub(super) const RETURN: Duration = Duration::from_secs(2);
 
 /// What all workers know of it.
 pub(super) struct Outage {
@@ -57,6 +57,12 @@ impl Outage {
 
     pub(super) fn times(&self) -> u32 {
         self.state.borrow().times
+    }
+
+    /// Whether S3 has been gone since it had been so often, and is back.
+    pub(super) fn is_back_since(&self, times: u32) -> bool {
+        let state = self.state.borrow();
+        !state.gone && state.times != times
     }
 
     fn ms(&self, at: Instant) -> u64 {

@@ -29,7 +29,8 @@ impl Silence {
         self.waiting = false;
     }
 
-    /// Nothing came: ready when that has been so for the limit.
+    /// Nothing came: ready when that has been so for the limit, and again each time that it has been
+    /// so once more.
     pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let end = Instant::now() + self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
@@ -37,6 +38,8 @@ impl Silence {
             self.waiting = true;
             timer.as_mut().reset(end);
         }
-        timer.as_mut().poll(cx)
+        let over = timer.as_mut().poll(cx);
+        self.waiting = over.is_pending();
+        over
     }
 }

@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::{HeaderMap, Response, StatusCode};
 use rusoto_core::HttpDispatchError;
 
-use super::super::outage::Outage;
+use super::super::outage::{Outage, RETURN};
 use super::super::silence::Silence;
 use super::failure::{TIMEOUT, chain};
 use crate::store::VersionId;
@@ -67,13 +67,20 @@ pub(super) async fn read(response: Response<InBody>) -> Result<Document, HttpDis
     })
 }
 
-/// An answer's body: fails after `timeout` of silence, and when a document is too long.
+/// An answer's body: fails after `timeout` of silence, sooner where S3 was gone and is back, and when
+/// a document is too long.
 pub(super) struct InBody {
     body: Incoming,
     timeout: Duration,
     left: u64,
     silence: Silence,
+    /// For how long the body has been silent, as far as `silence` has told.
+    quiet: Duration,
     outage: Arc<Outage>,
+    /// How often S3 had been gone when the answer began.
+    outages: u32,
+    /// The last look found S3 back, and this connection silent.
+    left_behind: bool,
 }
 
 impl InBody {
@@ -82,9 +89,20 @@ impl InBody {
             body,
             timeout,
             left,
-            silence: Silence::new(timeout),
+            silence: Silence::new(timeout.min(RETURN)),
+            quiet: Duration::ZERO,
+            outages: outage.times(),
             outage,
+            left_behind: false,
         }
+    }
+
+    /// Silent once more, and whether that is enough.
+    fn is_given_up(&mut self) -> bool {
+        self.quiet += self.timeout.min(RETURN);
+        let is_back = self.outage.is_back_since(self.outages);
+        let was_back = std::mem::replace(&mut self.left_behind, is_back);
+        self.quiet >= self.timeout || (is_back && was_back)
     }
 }
 
@@ -97,6 +115,8 @@ impl Stream for InBody {
             match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.silence.broken();
+                    this.quiet = Duration::ZERO;
+                    this.left_behind = false;
                     this.outage.heard();
                     let Ok(chunk) = frame.into_data() else {
                         continue;
@@ -115,8 +135,13 @@ impl Stream for InBody {
                 Poll::Pending => break,
             }
         }
-        ready!(this.silence.poll_over(cx));
-        let text = format!("{TIMEOUT}no byte of the answer for {:?}", this.timeout);
+        loop {
+            ready!(this.silence.poll_over(cx));
+            if this.is_given_up() {
+                break;
+            }
+        }
+        let text = format!("{TIMEOUT}no byte of the answer for {:?}", this.quiet);
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text))))
     }
 }
