@@ -65,7 +65,8 @@ async fn conditions_conflicts_archives_and_quotas_have_their_meaning() {
     for call in [Call::PutIfAbsent, Call::PutIfMatch, Call::CompleteIfAbsent] {
         let failed = outcome(call, &[error(412, "PreconditionFailed")]).await;
         assert_err!(failed, StoreError::Precondition, "{call:?}");
-        let conflict = outcome(call, &[error(409, "ConditionalRequestConflict")]).await;
+        let conflict = [(); 3].map(|()| error(409, "ConditionalRequestConflict"));
+        let conflict = outcome(call, &conflict).await;
         assert_err!(conflict, StoreError::Conflict(_), "{call:?}");
     }
     let gone = outcome(Call::PutIfMatch, &[error(404, "NoSuchKey")]).await;

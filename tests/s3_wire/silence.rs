@@ -15,7 +15,7 @@ use super::calls::{
     paced, put, read,
 };
 use super::downloads::REST;
-use crate::fake_s3::{FakeS3, Reply, Seen, answer};
+use crate::fake_s3::{FakeS3, Reply, Seen, answer, error};
 use crate::s3::assert_err;
 
 /// For silence that is to be noticed.
@@ -49,7 +49,7 @@ async fn a_store_that_only_lists_slowly_is_not_gone() {
         if seen.target.contains("list-type") {
             Reply::Stall(Vec::new())
         } else {
-            Reply::Answer(answer(404, &[], b""))
+            Reply::Answer(error(404, "NoSuchKey"))
         }
     };
     let fake = FakeS3::deciding(slow).await;

@@ -24,7 +24,7 @@ impl S3Store {
         match deleted {
             Ok(_) | Err(StoreError::NotFound) => Ok(()),
             // A key or a version that S3 cannot hold is one that is not there.
-            Err(error) => match meaning::of_read(error, key, version) {
+            Err(error) => match meaning::of_name(error, key, version) {
                 StoreError::NotFound => Ok(()),
                 error => Err(error),
             },

@@ -9,6 +9,13 @@ use super::document;
 use super::transport::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
 use crate::store::{Condition, ObjectKey, StoreError, VersionId};
 
+/// What a delete marker answers to a read.
+const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
+/// Another write of the key was under way: S3 wants it sent again.
+const REQUEST_CONFLICT: &str = "ConditionalRequestConflict";
+/// How the causes begin that S3 itself has given.
+const SAYS: &str = "S3 says ";
+
 /// The meaning of an answer that is no success. `status` is 200 for S3's late errors.
 pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
     let (code, message) = document::error(document);
@@ -17,14 +24,14 @@ pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
 
 fn of_code(status: u16, code: &str, message: &str) -> StoreError {
     let cause = || {
-        format!("S3 says {status} {code} {message}")
+        format!("{SAYS}{status} {code} {message}")
             .trim_end()
             .to_owned()
             .into()
     };
     match code {
         "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => return StoreError::NotFound,
-        "NoSuchBucket" => return StoreError::Refused(cause()),
+        "NoSuchBucket" | METHOD_NOT_ALLOWED => return StoreError::Refused(cause()),
         // The last: MinIO.
         "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidTokenId" => {
             return StoreError::Credentials(cause());
@@ -32,7 +39,7 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "PreconditionFailed" => return StoreError::Precondition,
         "InvalidObjectState" => return StoreError::Archived,
         // The part was sent again meanwhile, by a request that this one does not know of.
-        "ConditionalRequestConflict" | "OperationAborted" | "InvalidPart" | "InvalidPartOrder" => {
+        REQUEST_CONFLICT | "InvalidPart" | "InvalidPartOrder" => {
             return StoreError::Conflict(cause());
         }
         "EntityTooLarge" => return StoreError::TooLarge(cause()),
@@ -41,6 +48,7 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         "NotImplemented" => return StoreError::Unsupported(cause()),
         // The last three: what arrived is not what was sent.
         "SlowDown"
+        | "OperationAborted"
         | "InternalError"
         | "ServiceUnavailable"
         | "RequestTimeout"
@@ -52,8 +60,6 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         _ => {}
     }
     match status {
-        // 405 is what a delete marker answers to a read.
-        404 | 405 => StoreError::NotFound,
         409 => StoreError::Conflict(cause()),
         // A success that says neither what was asked nor what went wrong.
         200..=299 if code.is_empty() => StoreError::Corrupt(cause()),
@@ -64,8 +70,10 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         501 => StoreError::Unsupported(cause()),
         504 => StoreError::Timeout(cause()),
         507 => StoreError::Full(cause()),
-        // Above 511: proxies and CDNs, which cannot say either what the store did.
-        408 | 429 | 500..=599 => StoreError::Unavailable(cause()),
+        // S3 says what it is that is not there. A 404 that does not is of a balancer without a
+        // backend: it must not be believed that a file, or an upload, is gone. Above 511: proxies
+        // and CDNs, which cannot say either what the store did.
+        404 | 408 | 429 | 500..=599 => StoreError::Unavailable(cause()),
         _ => StoreError::Refused(cause()),
     }
 }
@@ -92,9 +100,23 @@ pub(super) fn of_unread(error: StoreError) -> StoreError {
     }
 }
 
-/// What a read's refusal means: a version id that S3 cannot read, or a key that it cannot hold,
-/// is one that is not there. MinIO says the latter in many ways, to a HEAD without a code.
+/// What a read's refusal means, where a delete marker is nothing that is there, too.
 pub(super) fn of_read(
+    error: StoreError,
+    key: &ObjectKey,
+    version: Option<&VersionId>,
+) -> StoreError {
+    match error {
+        StoreError::Refused(cause) if cause.to_string().contains(METHOD_NOT_ALLOWED) => {
+            StoreError::NotFound
+        }
+        other => of_name(other, key, version),
+    }
+}
+
+/// What the refusal of a key or a version means: a version id that S3 cannot read, or a key that it
+/// cannot hold, is one that is not there. MinIO says the latter in many ways, to a HEAD without a code.
+pub(super) fn of_name(
     error: StoreError,
     key: &ObjectKey,
     version: Option<&VersionId>,
@@ -116,8 +138,28 @@ pub(super) fn of_condition(error: StoreError, condition: &Condition) -> StoreErr
 }
 
 /// Whether a request surely never reached S3, so that sending it again cannot do it twice.
-pub(super) fn never_sent(error: &StoreError) -> bool {
+fn never_sent(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(cause) if cause.to_string().starts_with(CONNECT))
+}
+
+/// Whether S3 answered that it does not do now what was asked. A write that went in all the same is
+/// known by its nonce.
+fn is_put_off(error: &StoreError) -> bool {
+    match error {
+        // With a code: what stands before S3 does not know what S3 did.
+        StoreError::Unavailable(cause) => {
+            let text = cause.to_string();
+            text.strip_prefix(SAYS)
+                .is_some_and(|said| said.contains(' '))
+        }
+        StoreError::Conflict(cause) => cause.to_string().contains(REQUEST_CONFLICT),
+        _ => false,
+    }
+}
+
+/// Whether what must not be done twice may be sent again.
+pub(super) fn may_repeat(error: &StoreError) -> bool {
+    never_sent(error) || is_put_off(error)
 }
 
 /// Whether a request was not even tried, because S3 is gone: nor need it be tried again.
@@ -155,6 +197,8 @@ pub(super) fn knows_no_checksum(error: &StoreError) -> bool {
 
 /// Errors of rusoto's operations that it gives a name to.
 pub(super) trait Named {
+    /// Whether an answer has a document that says what went wrong.
+    const IS_EXPLAINED: bool = true;
     /// S3's code for it.
     fn code(&self) -> &'static str;
 }
@@ -169,6 +213,8 @@ impl Named for GetObjectError {
 }
 
 impl Named for HeadObjectError {
+    const IS_EXPLAINED: bool = false;
+
     fn code(&self) -> &'static str {
         match self {
             Self::NoSuchKey(_) => "NoSuchKey",
@@ -214,9 +260,11 @@ pub(super) fn of_rusoto<E: Named>(error: RusotoError<E>) -> StoreError {
         RusotoError::Service(named) => of_code(0, named.code(), ""),
         RusotoError::HttpDispatch(error) => of_dispatch(&error),
         RusotoError::Credentials(error) => StoreError::Credentials(error.into()),
-        RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => {
-            of_answer(status.as_u16(), &body)
-        }
+        RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => match status.as_u16() {
+            // 405 is a delete marker's answer.
+            404 | 405 if !E::IS_EXPLAINED => StoreError::NotFound,
+            status => of_answer(status, &body),
+        },
         RusotoError::Validation(text) | RusotoError::ParseError(text) => {
             StoreError::Corrupt(text.into())
         }
@@ -246,7 +294,7 @@ mod tests {
         ));
         assert!(matches!(
             of(409, "OperationAborted"),
-            StoreError::Conflict(_)
+            StoreError::Unavailable(_)
         ));
         assert!(matches!(
             of(403, "InvalidObjectState"),
@@ -256,7 +304,12 @@ mod tests {
         assert!(is_of_credentials(&of(400, "ExpiredToken")));
         assert!(is_of_credentials(&of(403, "InvalidAccessKeyId")));
         assert!(!is_of_credentials(&of(403, "AccessDenied")));
-        assert!(matches!(of_answer(404, b""), StoreError::NotFound));
+        assert!(matches!(of(404, "NoSuchKey"), StoreError::NotFound));
+        for bare in [&b""[..], b"<html>", b"default backend - 404"] {
+            let error = of_answer(404, bare);
+            assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+            assert!(matches!(of_answer(405, bare), StoreError::Refused(_)));
+        }
         assert!(matches!(
             of_answer(503, b"<html>"),
             StoreError::Unavailable(_)

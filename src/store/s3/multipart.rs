@@ -50,13 +50,13 @@ impl S3Store {
                 _ => Err(meaning::of_answer(200, &answer.body)),
             }
         };
-        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
-        let created = self.retry_if(meaning::never_sent, || call(crc64)).await;
+        // Twice would leave one behind that nobody knows of: what may have gone in is not repeated.
+        let created = self.retry_if(meaning::may_repeat, || call(crc64)).await;
         match created {
             Err(error)
                 if crc64 && meaning::knows_no_checksum(&error) && checks.fall_back(&error) =>
             {
-                self.retry_if(meaning::never_sent, || call(false)).await
+                self.retry_if(meaning::may_repeat, || call(false)).await
             }
             Ok(multipart) if crc64 && !multipart.crc64 => {
                 let ignored = "CreateMultipartUpload did not confirm CRC64NVME";
@@ -175,7 +175,7 @@ impl S3Store {
             // S3 answers a second completion of the same parts like the first, MinIO with a 404
             // that the object's nonce settles.
             Condition::None => self.retry(call).await,
-            _ => self.retry_if(meaning::never_sent, call).await,
+            _ => self.retry_if(meaning::may_repeat, call).await,
         };
         outcome.map_err(|error| meaning::of_condition(error, condition))
     }
