@@ -10,7 +10,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::server::On;
-use support::{Client, Noise, Server, post, put, refused};
+use support::{Client, Noise, Place, Server, post, put, refused};
 
 const STORES: [On; 2] = [On::Local, On::Minio];
 
@@ -288,6 +288,44 @@ fn copies_honour_the_conditions_of_their_target() {
         );
         assert_eq!(client.get("/files/t").body, b"source");
         assert_eq!(client.get("/files/s").body, b"source");
+    }
+}
+
+#[test]
+fn of_two_moves_to_one_new_name_one_succeeds_whichever_replica_they_come_to() {
+    for on in STORES {
+        let place = Place::new(on);
+        // A directory has one server.
+        let replicas: Vec<_> = (0..if on == On::Minio { 2 } else { 1 })
+            .map(|_| place.serve(&[]))
+            .collect();
+        // MinIO heeds no condition of a copy, and what is empty has no parts.
+        for (round, size) in [0, 1, 1, 70_000, 70_000, 70_000].into_iter().enumerate() {
+            let target = format!("t{round}");
+            let sources = [0, 1].map(|number| format!("s{round}-{number}"));
+            for (source, byte) in sources.iter().zip(1..) {
+                put(&mut replicas[0].client(), source, &vec![byte; size]);
+            }
+            let both: Vec<_> = std::thread::scope(|scope| {
+                let moves = sources.each_ref().map(|source| {
+                    let path = format!("/files/{source}?move_to={target}");
+                    let replica = &replicas[usize::from(source.ends_with('1')) % replicas.len()];
+                    scope.spawn(move || {
+                        let new = [("If-None-Match", "*")];
+                        replica.client().request("POST", &path, &new, b"").status
+                    })
+                });
+                moves.into_iter().map(|one| one.join().unwrap()).collect()
+            });
+            let mut sorted = both.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [201, 412], "{on:?} with {size} bytes");
+            let mut client = replicas[0].client();
+            let lost = usize::from(both[1] == 412);
+            assert_eq!(client.get(&format!("/files/{}", sources[lost])).status, 200);
+            let won = vec![2 - lost as u8; size];
+            assert_eq!(client.get(&format!("/files/{target}")).body, won, "{on:?}");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::audit;
 use crate::body::Body;
 use crate::error::Error;
 use crate::route::Query;
-use crate::store::{ObjectKey, ObjectMeta, StoreError, VersionId};
+use crate::store::{ObjectKey, ObjectMeta, StoreError};
 
 const ACTIONS: [&str; 4] = ["copy_to", "move_to", "restore", "share"];
 
@@ -45,7 +45,10 @@ pub(super) async fn post<B>(
     let condition = who.condition(conditions::of_write(request.headers())?)?;
     let stop = app.process.phase.cut().child_token();
     if action == "restore" {
-        return versions::restore(&app, &key, VersionId(value), &condition, &stop).await;
+        let Ok(version) = files::version_id(&value) else {
+            return Err(StoreError::NotFound.into());
+        };
+        return versions::restore(&app, &key, version, &condition, &stop).await;
     }
     let version = files::version_of(&query)?;
     let is_move = action == "move_to";

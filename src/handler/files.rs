@@ -141,6 +141,13 @@ pub(super) async fn put(
             "A PUT stores the whole object.",
         ));
     }
+    if super::resumable::is_unfinished(&parts.headers) {
+        // What follows later would find no upload, and what came a name that it is not worth.
+        return Err(Error::invalid(
+            "invalid_upload_complete",
+            "A PUT stores the whole object. Uploads in several requests begin at /uploads.",
+        ));
+    }
     let condition = who.condition(conditions::of_write(&parts.headers)?)?;
     let attributes = headers::attributes(&parts.headers, &key)?;
     let length = match body.size_hint().exact() {
@@ -175,12 +182,24 @@ pub(super) async fn put(
     Ok(response)
 }
 
-/// The version named by `?version_id=`. An empty one is refused: a script with an empty variable
-/// must not delete the current version.
+/// The version named by `?version_id=`.
 pub(super) fn version_of(query: &Query) -> Result<Option<VersionId>, Error> {
     match query.value("version_id")? {
-        Some("") => Err(Error::invalid("invalid_query", "The version_id is empty.")),
-        other => Ok(other.map(|text| VersionId(text.to_owned()))),
+        None => Ok(None),
+        Some(text) => version_id(text).map(Some),
+    }
+}
+
+/// A version's id as the store gave it. An empty one, or white space, which MinIO takes for that, is
+/// refused: a script with an empty variable must not delete the current version.
+pub(super) fn version_id(text: &str) -> Result<VersionId, Error> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(VersionId(text.to_owned()))
+    } else {
+        Err(Error::invalid(
+            "invalid_query",
+            "The id of the version is empty, or is none.",
+        ))
     }
 }
 

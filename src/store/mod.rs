@@ -94,9 +94,9 @@ pub trait Store: Send + Sync {
         condition: &Condition,
     ) -> StoreResult<ObjectMeta>;
 
-    /// Bytes in each part but the last of a copy of `size` bytes that is too large for
-    /// [`Store::copy`]: S3 takes 5 GiB there. None where it is not.
-    fn copy_part_size(&self, _size: u64) -> Option<u64> {
+    /// Bytes in each part but the last of a copy of `size` bytes that [`Store::copy`] cannot make: S3
+    /// takes 5 GiB there, and not every store heeds `condition`. None where it can.
+    async fn copy_part_size(&self, _size: u64, _condition: &Condition) -> Option<u64> {
         None
     }
 

@@ -1,4 +1,4 @@
-//! Copies inside the store. One that is too large for a single call goes in parts, under a state
+//! Copies inside the store. One that a single call cannot make goes in parts, under a state
 //! object like every upload in parts: what a killed process leaves of it is swept.
 
 use std::sync::Arc;
@@ -30,7 +30,8 @@ impl Engine {
         condition: &Condition,
         stop: &CancellationToken,
     ) -> Result<ObjectMeta, Error> {
-        let Some(part_size) = self.store.copy_part_size(source.size) else {
+        let part_size = self.store.copy_part_size(source.size, condition).await;
+        let Some(part_size) = part_size else {
             // One call, which the store goes on with whether or not anybody waits for it.
             return Ok(self.store.copy(from, source, to, condition).await?);
         };

@@ -14,8 +14,8 @@ use super::request::add_condition;
 use super::{S3Store, document, meaning, sign};
 use crate::config::MAX_PARTS;
 use crate::store::{
-    Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, StoreError,
-    StoreResult, VersionId,
+    Attributes, Condition, KEY_IN_PATH, Multipart, ObjectKey, ObjectMeta, Part, Payload,
+    StoreError, StoreResult, VersionId,
 };
 
 /// Most that `CopyObject` takes, 5 GiB (Amazon S3 API Reference, CopyObject).
@@ -33,14 +33,79 @@ impl S3Store {
         to: &ObjectKey,
         condition: &Condition,
     ) -> StoreResult<ObjectMeta> {
-        // S3 takes the condition along with the copy; MinIO and others ignore it there, so that it
-        // is asked first, too. Between the two, on those, another writer may come.
+        // S3 takes the condition along with the copy. Asked first it fails before anything is done.
         self.expect(to, condition).await?;
+        if source.size == 0 && *condition != Condition::None && !self.copies_heed().await {
+            // No parts could hold nothing.
+            let nothing = Payload::Gathered(Vec::new());
+            return Box::pin(self.put_object(to, &source.attributes, condition, nothing)).await;
+        }
         match self.copy_whole(from, source, to, condition).await {
             // Only the source's condition was there to fail, or the source itself.
             Err(error) if *condition == Condition::None => Err(of_source(error)),
             Err(StoreError::NotFound) => Err(of_source(StoreError::NotFound)),
             outcome => outcome,
+        }
+    }
+
+    /// Whether one call makes a copy of so many bytes that heeds this condition. Of nothing there are no
+    /// parts: that is for [`Self::copy_object`] to see to.
+    pub(super) async fn copies_under(&self, size: u64, condition: &Condition) -> bool {
+        if *condition == Condition::None || size == 0 {
+            return true;
+        }
+        self.copies_heed().await
+    }
+
+    /// Whether S3 heeds a condition on a copy's target, as Amazon does. MinIO makes the copy all the
+    /// same: there the completion of an upload in parts is what heeds it. Found out once.
+    async fn copies_heed(&self) -> bool {
+        let known = &self.settings.copies_heed;
+        match known
+            .get_or_try_init(|| self.try_copy_that_must_fail())
+            .await
+        {
+            Ok(heeds) => *heeds,
+            Err(error) => {
+                log::info!("whether copies heed conditions is not known yet: {error}");
+                false
+            }
+        }
+    }
+
+    async fn try_copy_that_must_fail(&self) -> StoreResult<bool> {
+        let mut name = [0; 16];
+        getrandom::fill(&mut name)
+            .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
+        let key = ObjectKey::internal(&format!("copies/{:032x}", u128::from_ne_bytes(name)));
+        let nothing = Payload::Gathered(Vec::new());
+        let attributes = Attributes::default();
+        let made = Box::pin(self.put_object(&key, &attributes, &Condition::None, nothing)).await?;
+        let mut request = self.request("PUT", &key);
+        self.add_source(&mut request, &key, &made);
+        // Onto itself, which is only allowed with other metadata.
+        request.add_header("x-amz-metadata-directive", "REPLACE");
+        add_condition(&mut request, &Condition::IfAbsent);
+        request.set_payload(Some(Bytes::new()));
+        let copied = self.send_copy(request).await;
+        let mut versions = vec![made.version_id];
+        if let Ok((_, version)) = &copied {
+            versions.push(version.clone());
+        }
+        versions.dedup();
+        for version in versions {
+            let removed = Box::pin(self.delete_object(&key, version.as_ref())).await;
+            if let Err(error) = removed {
+                log::warn!(
+                    "a temporary object stays until the bucket's lifecycle ends it: {error}"
+                );
+            }
+        }
+        match copied {
+            Ok(_) => Ok(false),
+            // The last: then the condition goes without it, as it always has there.
+            Err(StoreError::Precondition | StoreError::Unsupported(_)) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 
@@ -94,7 +159,7 @@ impl S3Store {
             // Done twice it is the same object once more.
             Condition::None => self.retry(|| call(Condition::None)).await,
             _ => {
-                self.retry_if(meaning::never_sent, || call(condition.clone()))
+                self.retry_if(meaning::may_repeat, || call(condition.clone()))
                     .await
             }
         };
@@ -138,9 +203,9 @@ impl S3Store {
             storage_class: self.settings.storage_class.clone(),
             ..CreateMultipartUploadRequest::default()
         };
-        // Twice would leave one behind that nobody knows of: only what never arrived is repeated.
+        // Twice would leave one behind that nobody knows of: what may have gone in is not repeated.
         let created = self
-            .retry_if(meaning::never_sent, || {
+            .retry_if(meaning::may_repeat, || {
                 self.call(self.s3.create_multipart_upload(request.clone()))
             })
             .await?;
@@ -171,8 +236,11 @@ impl S3Store {
             request.add_param("partNumber", &number.to_string());
             request.add_param("uploadId", &multipart.upload_id);
             self.add_source(&mut request, from, source);
-            let range = format!("bytes={start}-{}", end - 1);
-            request.add_header("x-amz-copy-source-range", &range);
+            // S3 takes no range of an object of 5 MB or less.
+            if end - start < source.size {
+                let range = format!("bytes={start}-{}", end - 1);
+                request.add_header("x-amz-copy-source-range", &range);
+            }
             request.set_payload(Some(Bytes::new()));
             let (document, _) = self.send_copy(request).await?;
             etag_of(&document)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusoto_core::Region;
+use tokio::sync::OnceCell;
 
 use super::credentials::Credentials;
 use super::integrity::Checks;
@@ -27,6 +28,8 @@ pub struct S3Settings {
     pub(super) credentials: Credentials,
     pub(super) signer: Signer,
     pub(super) checks: Checks,
+    /// Whether copies heed a condition, once that is known.
+    pub(super) copies_heed: OnceCell<bool>,
     pub(super) sse: Option<String>,
     pub(super) storage_class: Option<String>,
     pub(super) tls: Arc<rustls::ClientConfig>,
@@ -53,6 +56,7 @@ impl S3Settings {
             credentials: Credentials::new(config.credentials.clone(), Arc::clone(&tls)),
             signer: Signer::default(),
             checks: Checks::new(config.integrity),
+            copies_heed: OnceCell::new(),
             sse: config.sse.clone(),
             storage_class: config.storage_class.clone(),
             tls,
