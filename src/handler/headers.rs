@@ -24,6 +24,15 @@ pub(super) const TUS_META: &str = "upload-metadata";
 /// What there may be of it, so that S3's limit holds with the other headers of the program.
 pub(super) const MAX_TUS_META: usize = 1900;
 
+/// Whether a store may take metadata of this name for an order. MinIO unpacks an archive when it is told
+/// so by `snowball-auto-extract`: into any key of the bucket, whatever a user's rights are.
+fn is_acted_on(name: &str) -> bool {
+    const BEGINNINGS: [&str; 4] = ["snowball-", "minio-", "x-minio-", "x-amz-"];
+    BEGINNINGS
+        .iter()
+        .any(|beginning| name.starts_with(beginning))
+}
+
 /// Content type of a key by its extension; octet-stream when that says nothing.
 pub(super) fn type_of(key: &ObjectKey) -> String {
     mime_guess::from_path(key.file_name())
@@ -64,7 +73,7 @@ pub(super) fn attributes(headers: &HeaderMap, key: &ObjectKey) -> Result<Attribu
         let Some(short) = name.as_str().strip_prefix(META) else {
             continue;
         };
-        if matches!(short, "" | RESERVED_META | TUS_META) {
+        if matches!(short, "" | RESERVED_META | TUS_META) || is_acted_on(short) {
             return Err(invalid(name.as_str(), "is reserved"));
         }
         let mut values = headers.get_all(name).iter();
