@@ -138,11 +138,8 @@ pub(super) async fn serve(app: Arc<App>, stream: TcpStream, slot: Slot, count: u
                 }
                 Signal::Drain => connection.as_mut().graceful_shutdown(),
                 Signal::Cut => {
-                    // An unfinished head has nobody waiting for an answer.
-                    if slot.in_service().is_idle() {
-                        return;
-                    }
-                    // Uploads answer 503 to their clients now; that answer gets a moment to go out.
+                    // Uploads answer 503 to their clients now; that answer gets a moment to go out,
+                    // and one that is out already a client that still sends, or it would be lost.
                     let _ = tokio::time::timeout(CUT_GRACE, &mut connection).await;
                     return;
                 }

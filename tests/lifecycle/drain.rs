@@ -54,20 +54,6 @@ fn what_has_not_ended_at_the_deadline_is_cut_told_and_not_stored() {
 }
 
 #[test]
-fn a_request_that_has_only_begun_does_not_hold_up_the_end_past_the_deadline() {
-    let mut server = Server::with(On::Local, &[("DRAIN_SECONDS", "1")]);
-    let mut begun = server.client();
-    begun.send(b"GET /hea");
-    server.signal("TERM");
-    assert!(begun.is_closed());
-    let closed = Instant::now();
-    assert_eq!(server.wait(), 0);
-    // Not the three seconds that an upload's answer gets to go out.
-    assert!(closed.elapsed() < Duration::from_secs(2));
-    wait_for("the line", || server.log().contains("cut 1 connections"));
-}
-
-#[test]
 fn a_second_signal_cuts_at_once() {
     let mut server = Server::with(On::Local, &[("WITHDRAW_SECONDS", "600")]);
     let mut upload = server.client();
