@@ -1,6 +1,7 @@
 //! What goes into a zip: keys in order, and what is learnt of each as it is sent. All that has to
 //! be held until the end, packed, and bounded before the first byte is sent.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,8 +12,13 @@ use super::name;
 pub const MAX_ENTRIES: usize = 100_000;
 /// Most memory of one catalog in bytes: [`MAX_ENTRIES`] with keys of 80 bytes below their folder.
 pub const MAX_BYTES: usize = MAX_ENTRIES * (size_of::<Entry>() + 80);
-/// Memory is taken in steps of this many bytes.
-const STEP: usize = 64 << 10;
+/// Memory is taken in steps of as many bytes as there are, within these: a small zip does not take
+/// the room of many.
+const STEPS: RangeInclusive<usize> = 2 << 10..=64 << 10;
+
+fn step(taken: usize) -> usize {
+    taken.clamp(*STEPS.start(), *STEPS.end())
+}
 
 /// Why a key did not go in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,12 +131,14 @@ impl Catalog {
             return Err(Full::Zip);
         }
         if self.keys.capacity() - self.keys.len() < bytes {
-            self.take(STEP)?;
-            self.keys.reserve_exact(STEP);
+            let step = step(self.keys.len()).max(bytes);
+            self.take(step)?;
+            self.keys.reserve_exact(step);
         }
         if self.entries.capacity() == self.entries.len() {
-            self.take(STEP)?;
-            self.entries.reserve_exact(STEP / size_of::<Entry>());
+            let step = step(self.entries.len() * size_of::<Entry>());
+            self.take(step)?;
+            self.entries.reserve_exact(step / size_of::<Entry>());
         }
         Ok(())
     }

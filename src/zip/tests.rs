@@ -196,13 +196,25 @@ fn a_catalog_ends_at_its_limits_and_gives_its_memory_back() {
         many.add(&format!("{n:06}"), 1, 0).unwrap();
     }
     assert_eq!(many.add("x", 1, 0), Err(Full::Zip));
-    let memory = Arc::new(Semaphore::new(200_000));
+    let memory = Arc::new(Semaphore::new(6_000));
     let mut first = Catalog::new("", Arc::clone(&memory));
     first.add("a", 1, 0).unwrap();
     let mut second = Catalog::new("", Arc::clone(&memory));
     assert_eq!(second.add("a", 1, 0), Err(Full::Process));
     drop((first, second));
-    assert_eq!(memory.available_permits(), 200_000);
+    assert_eq!(memory.available_permits(), 6_000);
+}
+
+#[test]
+fn small_zips_leave_room_for_others() {
+    let memory = Arc::new(Semaphore::new(1 << 20));
+    let mut small = Vec::new();
+    for _ in 0..200 {
+        let mut catalog = Catalog::new("", Arc::clone(&memory));
+        catalog.add("a", 1, 0).unwrap();
+        catalog.add("b", 1, 0).unwrap();
+        small.push(catalog);
+    }
 }
 
 #[test]
