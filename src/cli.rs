@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::access;
+use crate::access::{self, Access};
 use crate::app::Process;
-use crate::config::{self, Config, EXIT_CONFIG, Faults, SETTINGS};
+use crate::config::{self, Config, EXIT_CONFIG, Faults, SETTINGS, StoreConfig};
 use crate::logging;
 use crate::server::Server;
 use crate::store::Backend;
+use crate::store::s3::S3Settings;
 
 /// A probe that takes longer has failed.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -66,10 +67,23 @@ fn run(config: Config, give_back: fn()) -> ExitCode {
 }
 
 fn check_config() -> ExitCode {
-    match Config::from_env() {
-        Ok(_) => print(&config::in_force()),
-        Err(faults) => faulty(&faults),
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(faults) => return faulty(&faults),
+    };
+    match read_what_it_names(&config) {
+        Ok(()) => print(&config::in_force()),
+        Err(why) => fail(EXIT_CONFIG, &why.to_string()),
     }
+}
+
+/// The files that a start reads, too.
+fn read_what_it_names(config: &Config) -> std::io::Result<()> {
+    Access::new(&config.auth)?;
+    if let StoreConfig::S3(s3) = &config.store {
+        S3Settings::new(s3, &config.key_prefix, config.timeout)?;
+    }
+    Ok(())
 }
 
 /// Asks the server that runs with this same configuration whether it is alive.

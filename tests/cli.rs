@@ -88,6 +88,28 @@ fn check_config_prints_what_is_in_force_without_secrets() {
 }
 
 #[test]
+fn check_config_reads_the_files_that_a_start_would_read() {
+    let keys = [
+        ("BUCKET_NAME", "files"),
+        ("AWS_ACCESS_KEY_ID", "k"),
+        ("AWS_SECRET_ACCESS_KEY", "s"),
+    ];
+    let auth = [("AUTH", "basic"), ("AUTH_USERS_FILE", "/not/there")];
+    for (settings, name) in [
+        (
+            [&keys[..], &[("AWS_CA_BUNDLE", "/not/there")]].concat(),
+            "AWS_CA_BUNDLE",
+        ),
+        (auth.to_vec(), "AUTH_USERS_FILE"),
+    ] {
+        let output = run(&["check-config"], &settings);
+        assert_eq!(output.status.code(), Some(64), "{name}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(name), "{text}");
+    }
+}
+
+#[test]
 fn healthcheck_tells_a_running_server_from_none() {
     let server = Server::local();
     let port = server.port.to_string();
