@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::body::BoxError;
 use crate::store::{KeyError, StoreError};
-pub use response::Limit;
+pub use response::{Limit, RETRY_SECONDS};
 
 /// Why a request failed.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::body::Body;
 use crate::store::StoreError;
 
 /// Seconds after which a client that met a passing trouble of ours should try again.
-const RETRY_SECONDS: u32 = 2;
+pub const RETRY_SECONDS: u32 = 2;
 
 impl Error {
     /// The answer that the client gets.
@@ -48,6 +48,8 @@ impl Error {
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        // A cache may keep a 404 for as long as it sees fit (RFC 9111 section 4.2.2).
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let cause = match &self {
             Self::Partial { cause, .. } => cause,
             other => other,

@@ -1,11 +1,13 @@
 //! Liveness and readiness. Neither asks the store: a probe costs it no call.
 
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde_json::json;
 
 use super::{json, json_text};
 use crate::app::App;
 use crate::body::Body;
+use crate::error::RETRY_SECONDS;
 
 /// 200 while the process can answer.
 pub(super) fn live(app: &App) -> Response<Body> {
@@ -26,5 +28,10 @@ pub(super) fn ready(app: &App) -> Response<Body> {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "store_unavailable")
     };
-    json(status, &json!({ "status": state }))
+    let mut response = json(status, &json!({ "status": state }));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let seconds = HeaderValue::from(RETRY_SECONDS);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+    }
+    response
 }

@@ -1,6 +1,6 @@
 //! Objects: what goes in comes back, under any key, and is gone once it is deleted.
 
-use crate::support::{self, Noise, Server, sha256};
+use crate::support::{self, Noise, Server, refused, sha256};
 use crate::{STORES, encode, list_all};
 
 #[test]
@@ -181,5 +181,62 @@ fn hundred_uploads_over_one_connection_and_over_many_all_arrive() {
             assert_eq!(sha256([got]), sha256([Noise::bytes(n, n * 37)]));
         }
         assert_eq!(list_all(&mut one, "prefix=many/&limit=7").len(), 50);
+    }
+}
+
+#[test]
+fn metadata_that_a_store_takes_for_an_order_is_refused() {
+    for on in STORES {
+        let server = Server::with(on, &[]);
+        for name in [
+            // MinIO unpacks an archive under this, into any key of its bucket.
+            "x-amz-meta-snowball-auto-extract",
+            "X-Amz-Meta-Snowball-Auto-Extract",
+            "x-amz-meta-minio-snowball-prefix",
+            "x-amz-meta-x-amz-unencrypted-content-length",
+        ] {
+            let headers = [(name, "true")];
+            let put = server
+                .client()
+                .request("PUT", "/files/in.tar", &headers, b"x");
+            refused(&put, 400, "invalid_header");
+            let whole = [(name, "true"), ("Upload-Complete", "?1")];
+            let created = server
+                .client()
+                .request("POST", "/uploads?key=in.tar", &whole, b"x");
+            refused(&created, 400, "invalid_header");
+        }
+        assert_eq!(server.client().get("/files/in.tar").status, 404, "{on:?}");
+    }
+}
+
+#[test]
+fn a_put_of_a_part_of_an_object_is_refused() {
+    let server = Server::local();
+    let headers = [("Upload-Complete", "?0")];
+    let put = server.client().request("PUT", "/files/a", &headers, b"abc");
+    refused(&put, 400, "invalid_upload_complete");
+    let missing = server.client().get("/files/a");
+    refused(&missing, 404, "not_found");
+    // A cache might keep it until long after the file is there.
+    assert_eq!(missing.header("cache-control"), Some("no-store"));
+    let headers = [("Upload-Complete", "?1")];
+    let put = server.client().request("PUT", "/files/a", &headers, b"abc");
+    assert_eq!(put.status, 201);
+}
+
+#[test]
+fn a_version_of_white_space_is_not_the_current_one() {
+    for on in STORES {
+        let server = Server::with(on, &[]);
+        assert_eq!(server.client().put("/files/a", b"kept").status, 201);
+        for id in ["", "%20", "%0D%0A", "%09"] {
+            let target = format!("/files/a?version_id={id}");
+            for method in ["GET", "DELETE"] {
+                let answer = server.client().request(method, &target, &[], b"");
+                refused(&answer, 400, "invalid_query");
+            }
+        }
+        assert_eq!(server.client().get("/files/a").body, b"kept", "{on:?}");
     }
 }

@@ -21,7 +21,9 @@ fn a_store_that_is_not_there_makes_the_service_unready_and_says_so() {
     let mut client = server.client();
     assert_eq!(client.get("/health").status, 200);
     assert_eq!(client.get("/").status, 200);
-    assert_eq!(client.get("/ready").status, 503);
+    let ready = client.get("/ready");
+    assert_eq!(ready.status, 503);
+    assert!(ready.header("retry-after").is_some());
     let answer = client.get("/files");
     assert_eq!(
         (answer.status, answer.problem().as_str()),

@@ -47,6 +47,14 @@ fn ietf_stores_every_size_around_the_boundaries_and_leaves_nothing_behind() {
             assert_eq!(again.json()["type"], kind);
             let more = append(&mut client, &upload, size, true, b"x");
             assert_eq!(more.problem(), "inconsistent_length");
+            if size > 0 {
+                let behind = append(&mut server.client(), &upload, 0, true, &data);
+                assert_eq!(
+                    (behind.status, behind.problem().as_str()),
+                    (409, "offset_mismatch")
+                );
+                assert_eq!(number(&behind, "upload-offset"), size);
+            }
             client = server.client();
         }
     }

@@ -66,6 +66,16 @@ fn what_is_wrong_with_a_request_is_told() {
             400,
             "digest_unsupported",
         ),
+        (
+            vec![
+                TUS,
+                name,
+                ("Upload-Length", "1"),
+                ("Upload-Concat", "partial"),
+            ],
+            400,
+            "invalid_header",
+        ),
         (vec![("Tus-Resumable", "0.2.2"), name], 412, "tus_version"),
         (vec![name], 400, "invalid_upload_complete"),
     ] {

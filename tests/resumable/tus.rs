@@ -178,6 +178,8 @@ fn an_upload_for_a_free_name_never_takes_one_that_is_taken() {
                 assert_eq!(patch(&mut client, first, 0, &data).status, 204);
                 let late = patch(&mut server.client(), second, 0, &vec![0; data.len()]);
                 refused(&late, 412, "precondition_failed");
+                // Nor does a client that asks wait for what will not change.
+                assert_eq!(head(&mut server.client(), second).status, 412);
                 let given_up = client.request("DELETE", second, &[TUS], b"");
                 assert_eq!(given_up.status, 204, "{given_up:?}");
             } else {

@@ -180,6 +180,12 @@ pub(super) async fn append(
     let live = &app.process.live;
     let guard = live.enter(id.hash(), app.process.phase.draining()).await;
     let mut open = match app.engine.find_upload(id.clone()).await? {
+        Found::Done(meta) if meta.size != offset => {
+            return Err(Error::OffsetMismatch {
+                expected: meta.size,
+                provided: offset,
+            });
+        }
         Found::Done(_) if body.length == Some(0) => return Err(Error::UploadCompleted),
         Found::Done(_) => return Err(Error::InconsistentLength),
         Found::Open(open) => *open,

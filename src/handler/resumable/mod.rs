@@ -48,6 +48,11 @@ const EXTENSIONS: HeaderValue = HeaderValue::from_static(
     "creation,creation-with-upload,creation-defer-length,termination,expiration,checksum",
 );
 
+/// Whether a request says that more than one of them makes the object (IETF, `Upload-Complete: ?0`).
+pub(super) fn is_unfinished(headers: &HeaderMap) -> bool {
+    fields::boolean(headers, "upload-complete") == Some(false)
+}
+
 /// The method that a request means: `X-HTTP-Method-Override` counts on resumable uploads, for
 /// clients that can send neither PATCH nor DELETE, with the rights of the method meant.
 pub fn method<B>(route: Route<'_>, request: &Request<B>) -> Result<Method, Error> {

@@ -28,6 +28,7 @@ const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-le
 const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 const UPLOAD_CHECKSUM: &str = "upload-checksum";
+const UPLOAD_CONCAT: &str = "upload-concat";
 
 /// What a request's bytes are called.
 const OFFSET_STREAM: &str = "application/offset+octet-stream";
@@ -40,6 +41,13 @@ pub(super) async fn create(
     who: &Who,
 ) -> Result<Response<Body>, Error> {
     let fields = &parts.headers;
+    if fields.contains_key(UPLOAD_CONCAT) {
+        // Its parts would become objects of their own.
+        return Err(Error::invalid(
+            "invalid_header",
+            "Upload-Concat: this server does not speak the extension concatenation.",
+        ));
+    }
     let if_absent = check_creation(fields, who)?;
     let length = length(fields)?;
     let has_body = body.length != Some(0);
@@ -96,6 +104,8 @@ pub(super) async fn status(
 ) -> Result<Response<Body>, Error> {
     let unknown = |error| match error {
         Error::Store(StoreError::NotFound) => Error::NotFound,
+        // Another writer was faster, and that does not change by asking again.
+        lost @ Error::Store(StoreError::Precondition) => lost,
         Error::Store(error) => Error::OffsetUnknown(error),
         // No more does it say that the upload is lost.
         busy @ (Error::BudgetSpent | Error::ShuttingDown) => {
