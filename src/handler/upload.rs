@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::multipart::{Progress, boundary, form_error, parser};
-use super::{headers, json, object, pages};
+use super::{conditions, headers, json, object, pages};
 use crate::access::Who;
 use crate::app::App;
 use crate::audit;
@@ -43,6 +43,15 @@ pub(super) async fn form(
         let folder = key.as_str().strip_suffix("name").unwrap_or_default();
         who.leads(folder)?;
     }
+    let condition = match conditions::of_write(&parts.headers)? {
+        Condition::IfMatch(_) => {
+            return Err(Error::invalid(
+                "invalid_condition",
+                "A form has any number of files: only If-None-Match: * is one for each.",
+            ));
+        }
+        condition => condition,
+    };
     let length = body.size_hint().exact();
     let source = RequestBody::new(body, app.process.config.timeout, received, stop.clone())
         .counting(&app.process.counters);
@@ -51,6 +60,7 @@ pub(super) async fn form(
     let target = Target {
         app: &app,
         prefix,
+        condition,
         length,
         progress,
         stop,
@@ -79,6 +89,7 @@ pub(super) async fn read(
     let target = Target {
         app,
         prefix: None,
+        condition: Condition::None,
         length: None,
         progress,
         stop: CancellationToken::new(),
@@ -91,6 +102,8 @@ pub(super) async fn read(
 struct Target<'a> {
     app: &'a App,
     prefix: Option<String>,
+    /// Of each file.
+    condition: Condition,
     /// Bytes of the whole form, where that is known: no file of it is longer.
     length: Option<u64>,
     progress: Progress,
@@ -198,7 +211,7 @@ fn place(
     })?;
     let how = || {
         target.who.reach(key.as_str())?;
-        let condition = target.who.condition(Condition::None)?;
+        let condition = target.who.condition(target.condition.clone())?;
         let content_type = match headers.get(CONTENT_TYPE) {
             Some(value) => headers::visible("content-type", value)?,
             None => headers::type_of(&key),

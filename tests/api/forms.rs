@@ -1,7 +1,7 @@
 //! Uploads by a form: files, prefixes, and the page that confirms.
 
-use crate::support::Server;
 use crate::support::client::{FORM, form};
+use crate::support::{Server, refused};
 use crate::{STORES, keys};
 
 #[test]
@@ -58,6 +58,28 @@ fn a_prefix_field_before_the_files_counts_and_one_after_is_refused() {
         ),
         ["f"]
     );
+}
+
+#[test]
+fn a_form_under_a_condition_replaces_no_file() {
+    for on in STORES {
+        let server = Server::with(on, &[]);
+        let mut client = server.client();
+        assert_eq!(client.put("/files/there", b"first").status, 201);
+        let files: [(&str, &[u8]); 2] = [("new", b"1"), ("there", b"second")];
+        let files = form(&files);
+        let new = [("Content-Type", FORM), ("If-None-Match", "*")];
+        let post = client.request("POST", "/upload", &new, &files);
+        refused(&post, 412, "precondition_failed");
+        assert_eq!(
+            keys(&serde_json::json!({"files": post.json()["stored"]})),
+            ["new"]
+        );
+        assert_eq!(server.client().get("/files/there").body, b"first", "{on:?}");
+        let changed = [("Content-Type", FORM), ("If-Match", "\"x\"")];
+        let post = server.client().request("POST", "/upload", &changed, &files);
+        refused(&post, 400, "invalid_condition");
+    }
 }
 
 #[test]
