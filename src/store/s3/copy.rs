@@ -77,7 +77,9 @@ impl S3Store {
         let mut name = [0; 16];
         getrandom::fill(&mut name)
             .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
-        let key = ObjectKey::internal(&format!("copies/{:032x}", u128::from_ne_bytes(name)));
+        // As if it were of an upload: what a process that is killed leaves is swept.
+        let name = format!("uploads/{:032x}/copy", u128::from_ne_bytes(name));
+        let key = ObjectKey::internal(&name);
         let nothing = Payload::Gathered(Vec::new());
         let attributes = Attributes::default();
         let made = Box::pin(self.put_object(&key, &attributes, &Condition::None, nothing)).await?;
