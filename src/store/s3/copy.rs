@@ -98,13 +98,12 @@ impl S3Store {
         for version in versions {
             let removed = Box::pin(self.delete_object(&key, version.as_ref())).await;
             if let Err(error) = removed {
-                log::warn!(
-                    "a temporary object stays until the bucket's lifecycle ends it: {error}"
-                );
+                log::warn!("a temporary object stays until it is swept: {error}");
             }
         }
         match copied {
-            Ok(_) => Ok(false),
+            // A 200 may have an error in it.
+            Ok((document, _)) => etag_of(&document).map(|_| false),
             // The last: then the condition goes without it, as it always has there.
             Err(StoreError::Precondition | StoreError::Unsupported(_)) => Ok(true),
             Err(error) => Err(error),
