@@ -10,6 +10,7 @@ macro_rules! refusal {
             $reason,
             "\r\n",
             "content-type: application/problem+json\r\n",
+            "cache-control: no-store\r\n",
             "x-content-type-options: nosniff\r\n",
             "content-security-policy: default-src 'none'; sandbox; frame-ancestors 'self'\r\n",
             "cross-origin-resource-policy: same-origin\r\n",

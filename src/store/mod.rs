@@ -96,8 +96,8 @@ pub trait Store: Send + Sync {
 
     /// Bytes in each part but the last of a copy of `size` bytes that [`Store::copy`] cannot make: S3
     /// takes 5 GiB there, and not every store heeds `condition`. None where it can.
-    async fn copy_part_size(&self, _size: u64, _condition: &Condition) -> Option<u64> {
-        None
+    async fn copy_part_size(&self, _size: u64, _condition: &Condition) -> StoreResult<Option<u64>> {
+        Ok(None)
     }
 
     /// Begins a copy in parts (S3 `CreateMultipartUpload`): an upload whose object will be

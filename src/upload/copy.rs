@@ -30,7 +30,7 @@ impl Engine {
         condition: &Condition,
         stop: &CancellationToken,
     ) -> Result<ObjectMeta, Error> {
-        let part_size = self.store.copy_part_size(source.size, condition).await;
+        let part_size = self.store.copy_part_size(source.size, condition).await?;
         let Some(part_size) = part_size else {
             // One call, which the store goes on with whether or not anybody waits for it.
             return Ok(self.store.copy(from, source, to, condition).await?);

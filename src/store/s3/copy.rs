@@ -35,10 +35,14 @@ impl S3Store {
     ) -> StoreResult<ObjectMeta> {
         // S3 takes the condition along with the copy. Asked first it fails before anything is done.
         self.expect(to, condition).await?;
-        if source.size == 0 && *condition != Condition::None && !self.copies_heed().await {
+        if source.size == 0 && *condition != Condition::None && !self.copies_heed().await? {
             // No parts could hold nothing.
             let nothing = Payload::Gathered(Vec::new());
-            return Box::pin(self.put_object(to, &source.attributes, condition, nothing)).await;
+            let attributes = Attributes {
+                nonce: None,
+                ..source.attributes.clone()
+            };
+            return Box::pin(self.put_object(to, &attributes, condition, nothing)).await;
         }
         match self.copy_whole(from, source, to, condition).await {
             // Only the source's condition was there to fail, or the source itself.
@@ -50,26 +54,26 @@ impl S3Store {
 
     /// Whether one call makes a copy of so many bytes that heeds this condition. Of nothing there are no
     /// parts: that is for [`Self::copy_object`] to see to.
-    pub(super) async fn copies_under(&self, size: u64, condition: &Condition) -> bool {
+    pub(super) async fn copies_under(&self, size: u64, condition: &Condition) -> StoreResult<bool> {
         if *condition == Condition::None || size == 0 {
-            return true;
+            return Ok(true);
         }
         self.copies_heed().await
     }
 
     /// Whether S3 heeds a condition on a copy's target, as Amazon does. MinIO makes the copy all the
     /// same: there the completion of an upload in parts is what heeds it. Found out once.
-    async fn copies_heed(&self) -> bool {
+    async fn copies_heed(&self) -> StoreResult<bool> {
         let known = &self.settings.copies_heed;
-        match known
-            .get_or_try_init(|| self.try_copy_that_must_fail())
-            .await
-        {
-            Ok(heeds) => *heeds,
-            Err(error) => {
-                log::info!("whether copies heed conditions is not known yet: {error}");
-                false
+        let known = known.get_or_try_init(|| self.try_copy_that_must_fail());
+        match known.await {
+            Ok(heeds) => Ok(*heeds),
+            // Parts are always right, but cost more, and leave tags behind.
+            Err(error) if !error.is_transient() => {
+                log::warn!("whether copies heed conditions cannot be found out: {error}");
+                Ok(false)
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -87,6 +91,7 @@ impl S3Store {
         self.add_source(&mut request, &key, &made);
         // Onto itself, which is only allowed with other metadata.
         request.add_header("x-amz-metadata-directive", "REPLACE");
+        request.add_optional_header("x-amz-server-side-encryption", self.settings.sse.as_ref());
         add_condition(&mut request, &Condition::IfAbsent);
         request.set_payload(Some(Bytes::new()));
         let copied = self.send_copy(request).await;
@@ -160,7 +165,7 @@ impl S3Store {
             // Done twice it is the same object once more.
             Condition::None => self.retry(|| call(Condition::None)).await,
             _ => {
-                self.retry_if(meaning::may_repeat, || call(condition.clone()))
+                self.retry_if(meaning::did_nothing, || call(condition.clone()))
                     .await
             }
         };
@@ -206,7 +211,7 @@ impl S3Store {
         };
         // Twice would leave one behind that nobody knows of: what may have gone in is not repeated.
         let created = self
-            .retry_if(meaning::may_repeat, || {
+            .retry_if(meaning::did_nothing, || {
                 self.call(self.s3.create_multipart_upload(request.clone()))
             })
             .await?;

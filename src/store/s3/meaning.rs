@@ -13,6 +13,7 @@ use crate::store::{Condition, ObjectKey, StoreError, VersionId};
 const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
 /// Another write of the key was under way: S3 wants it sent again.
 const REQUEST_CONFLICT: &str = "ConditionalRequestConflict";
+const INTERNAL_ERROR: &str = "InternalError";
 /// How the causes begin that S3 itself has given.
 const SAYS: &str = "S3 says ";
 
@@ -49,7 +50,7 @@ fn of_code(status: u16, code: &str, message: &str) -> StoreError {
         // The last three: what arrived is not what was sent.
         "SlowDown"
         | "OperationAborted"
-        | "InternalError"
+        | INTERNAL_ERROR
         | "ServiceUnavailable"
         | "RequestTimeout"
         | "BadDigest"
@@ -157,9 +158,15 @@ fn is_put_off(error: &StoreError) -> bool {
     }
 }
 
-/// Whether what must not be done twice may be sent again.
+/// Whether a write that would meet itself may be sent again, where a nonce tells it.
 pub(super) fn may_repeat(error: &StoreError) -> bool {
     never_sent(error) || is_put_off(error)
+}
+
+/// Whether what nothing tells, once it is done twice, may be sent again: not after an InternalError,
+/// which says nothing of what was done.
+pub(super) fn did_nothing(error: &StoreError) -> bool {
+    may_repeat(error) && !error.to_string().contains(INTERNAL_ERROR)
 }
 
 /// Whether a request was not even tried, because S3 is gone: nor need it be tried again.

@@ -153,10 +153,10 @@ impl Store for S3Store {
         self.copy_object(from, source, to, condition).await
     }
 
-    async fn copy_part_size(&self, size: u64, condition: &Condition) -> Option<u64> {
+    async fn copy_part_size(&self, size: u64, condition: &Condition) -> StoreResult<Option<u64>> {
         let most = self.settings.max_copy_bytes;
-        let one_call = size <= most && self.copies_under(size, condition).await;
-        (!one_call).then(|| copy::part_size(size, most))
+        let one_call = size <= most && self.copies_under(size, condition).await?;
+        Ok((!one_call).then(|| copy::part_size(size, most)))
     }
 
     async fn begin_copy(

@@ -51,12 +51,12 @@ impl S3Store {
             }
         };
         // Twice would leave one behind that nobody knows of: what may have gone in is not repeated.
-        let created = self.retry_if(meaning::may_repeat, || call(crc64)).await;
+        let created = self.retry_if(meaning::did_nothing, || call(crc64)).await;
         match created {
             Err(error)
                 if crc64 && meaning::knows_no_checksum(&error) && checks.fall_back(&error) =>
             {
-                self.retry_if(meaning::may_repeat, || call(false)).await
+                self.retry_if(meaning::did_nothing, || call(false)).await
             }
             Ok(multipart) if crc64 && !multipart.crc64 => {
                 let ignored = "CreateMultipartUpload did not confirm CRC64NVME";

@@ -24,7 +24,7 @@ impl S3Store {
         // A conditional write whose answer is lost would meet itself when it is sent again.
         let again = match condition {
             Condition::None => StoreError::is_transient,
-            _ => meaning::may_repeat,
+            _ => meaning::did_nothing,
         };
         let build = || {
             let mut request = self.request("PUT", key);

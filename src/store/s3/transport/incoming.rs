@@ -18,6 +18,9 @@ use super::super::silence::Silence;
 use super::failure::{TIMEOUT, chain};
 use crate::store::VersionId;
 
+/// The length of an object, which may be as long as it likes.
+pub(super) const ENDLESS: u64 = u64::MAX;
+
 /// An answer and all of its body.
 pub(in crate::store::s3) struct Document {
     pub(in crate::store::s3) status: StatusCode,
@@ -67,15 +70,16 @@ pub(super) async fn read(response: Response<InBody>) -> Result<Document, HttpDis
     })
 }
 
-/// An answer's body: fails after `timeout` of silence, sooner where S3 was gone and is back, and when
-/// a document is too long.
+/// An answer's body: fails after `timeout` of silence, an object sooner where S3 was gone and is back,
+/// and when a document is too long.
 pub(super) struct InBody {
     body: Incoming,
     timeout: Duration,
     left: u64,
     silence: Silence,
-    /// For how long the body has been silent, as far as `silence` has told.
-    quiet: Duration,
+    /// How often `silence` has told of this gap, and how often that is `timeout`.
+    looks: u32,
+    most_looks: u32,
     outage: Arc<Outage>,
     /// How often S3 had been gone when the answer began.
     outages: u32,
@@ -85,12 +89,21 @@ pub(super) struct InBody {
 
 impl InBody {
     pub(super) fn new(body: Incoming, timeout: Duration, left: u64, outage: Arc<Outage>) -> Self {
+        // A document may well be late: S3 may be silent while it does what was asked.
+        let most_looks = if left == ENDLESS {
+            u32::try_from(timeout.as_millis().div_ceil(RETURN.as_millis()))
+                .unwrap_or(u32::MAX)
+                .max(1)
+        } else {
+            1
+        };
         Self {
             body,
             timeout,
             left,
-            silence: Silence::new(timeout.min(RETURN)),
-            quiet: Duration::ZERO,
+            silence: Silence::new(timeout / most_looks),
+            looks: 0,
+            most_looks,
             outages: outage.times(),
             outage,
             left_behind: false,
@@ -99,10 +112,10 @@ impl InBody {
 
     /// Silent once more, and whether that is enough.
     fn is_given_up(&mut self) -> bool {
-        self.quiet += self.timeout.min(RETURN);
+        self.looks += 1;
         let is_back = self.outage.is_back_since(self.outages);
         let was_back = std::mem::replace(&mut self.left_behind, is_back);
-        self.quiet >= self.timeout || (is_back && was_back)
+        self.looks >= self.most_looks || (is_back && was_back)
     }
 }
 
@@ -115,7 +128,7 @@ impl Stream for InBody {
             match Pin::new(&mut this.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     this.silence.broken();
-                    this.quiet = Duration::ZERO;
+                    this.looks = 0;
                     this.left_behind = false;
                     this.outage.heard();
                     let Ok(chunk) = frame.into_data() else {
@@ -141,7 +154,10 @@ impl Stream for InBody {
                 break;
             }
         }
-        let text = format!("{TIMEOUT}no byte of the answer for {:?}", this.quiet);
+        let text = format!(
+            "{TIMEOUT}no byte of the answer for {:?}",
+            this.timeout / this.most_looks * this.looks
+        );
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text))))
     }
 }

@@ -23,7 +23,7 @@ use super::outage::Outage;
 pub(super) use failure::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
 use failure::{GIVEN_UP, chain, outcome};
 pub(super) use incoming::Document;
-use incoming::{InBody, read};
+use incoming::{ENDLESS, InBody, read};
 use outgoing::{OutBody, Progress, build};
 
 /// S3 closes idle connections after about 20 s; one that is closed while we send costs a retry.
@@ -185,7 +185,7 @@ impl Transport {
             Ok(response) => {
                 outage.answered();
                 let left = if object && response.status().is_success() {
-                    u64::MAX
+                    ENDLESS
                 } else {
                     MAX_DOCUMENT_BYTES
                 };
