@@ -18,6 +18,9 @@ fn protected(what: &str, answer: &Answer) {
         matches!(is("referrer-policy"), "no-referrer" | "same-origin"),
         "{what}"
     );
+    if answer.status >= 400 {
+        assert_eq!(is("cache-control"), "no-store", "{what}");
+    }
     let policy = is("content-security-policy");
     // Scripts are the page's own or none at all.
     let quiet = policy.contains("default-src 'none'") || policy.contains("script-src 'none'");
