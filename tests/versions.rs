@@ -292,6 +292,20 @@ fn copies_honour_the_conditions_of_their_target() {
 }
 
 #[test]
+fn an_object_is_not_moved_onto_itself_by_a_name_that_a_store_takes_for_its_own() {
+    for on in STORES {
+        let server = Server::with(on, &[]);
+        put(&mut server.client(), "a/b", b"kept");
+        for from in ["%2Fa/b", "a%2F%2Fb", "%2F%2Fa%2Fb"] {
+            let target = format!("/files/{from}?move_to=a/b");
+            let answer = post(&mut server.client(), &target);
+            refused(&answer, 400, "invalid_target");
+        }
+        assert_eq!(server.client().get("/files/a/b").body, b"kept", "{on:?}");
+    }
+}
+
+#[test]
 fn of_two_moves_to_one_new_name_one_succeeds_whichever_replica_they_come_to() {
     for on in STORES {
         let place = Place::new(on);

@@ -35,6 +35,8 @@ pub enum KeyError {
     Backslash,
     /// It has an empty, `.` or `..` segment, or a slash at its beginning or end.
     Segment,
+    /// It has a segment that MinIO keeps for itself.
+    Reserved,
 }
 
 impl fmt::Display for KeyError {
@@ -47,6 +49,9 @@ impl fmt::Display for KeyError {
             Self::Backslash => "the key has a backslash",
             Self::Segment => {
                 "the key has an empty, '.' or '..' segment, or a slash at its beginning or end"
+            }
+            Self::Reserved => {
+                "the key has a segment 'xl.meta', or one that ends in '__XLDIR__', as stores have inside"
             }
         })
     }
@@ -100,7 +105,16 @@ fn portable(text: &str) -> Result<(), KeyError> {
     if text.split('/').any(is_folded) {
         return Err(KeyError::Segment);
     }
+    if text.split('/').any(is_minios) {
+        return Err(KeyError::Reserved);
+    }
     Ok(())
+}
+
+/// Whether a segment is a name that MinIO has for files of its own: such an object keeps its folder
+/// from ever being one, or is stored as another.
+fn is_minios(segment: &str) -> bool {
+    segment == "xl.meta" || segment.ends_with("__XLDIR__")
 }
 
 /// A valid key, without `KEY_PREFIX`: 1 to 1,024 bytes of UTF-8 outside the internal prefix.
@@ -180,6 +194,9 @@ mod tests {
             ("/a", KeyError::Segment),
             ("a/", KeyError::Segment),
             ("a//b", KeyError::Segment),
+            ("a/xl.meta", KeyError::Reserved),
+            ("xl.meta/a", KeyError::Reserved),
+            ("a__XLDIR__/b", KeyError::Reserved),
             ("..\\x", KeyError::Backslash),
             ("a\0b", KeyError::Control),
             ("a\r\nb", KeyError::Control),
