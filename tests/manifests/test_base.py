@@ -226,7 +226,7 @@ class Access(unittest.TestCase):
                 self.assertEqual(writes, {"create", "patch"})
             elif writes:
                 self.assertEqual((writes, rule["resourceNames"]), ({"patch"}, ["cloud-portfolio"]))
-                allowed = {"deployments", "deployments/scale", "services", "horizontalpodautoscalers", "poddisruptionbudgets"}
+                allowed = {"deployments", "deployments/scale", "horizontalpodautoscalers", "poddisruptionbudgets"}
                 self.assertLessEqual(set(rule["resources"]), allowed)
 
     @for_all

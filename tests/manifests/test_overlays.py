@@ -70,6 +70,13 @@ class Aws(unittest.TestCase):
         changed = {k for k in old["data"] | new["data"] if old["data"].get(k) != new["data"].get(k)}
         self.assertEqual(changed, {"BUCKET_NAME", "AWS_REGION"})
 
+    def test_the_region_is_the_buckets_and_not_the_one_that_eks_gives_pods_with_a_role(self):
+        for overlay in (self.overlay, self.keys, Overlay("aws-replica")):
+            (config,) = overlay.all("ConfigMap")
+            region, = (each for each in overlay.container["env"] if each["name"] == "AWS_REGION")
+            wanted = {"name": config["metadata"]["name"], "key": "AWS_REGION"}
+            self.assertEqual(region["valueFrom"]["configMapKeyRef"], wanted)
+
     def test_pod_identitys_agent_is_reached_and_the_nodes_metadata_is_not(self):
         for address in ("169.254.170.23", "fd00:ec2::23"):
             self.assertTrue(may_send(self.overlay, LABELS, address, TCP, 80), address)
