@@ -52,12 +52,9 @@ pub(super) fn check_type(headers: &HeaderMap, want: &'static str) -> Result<(), 
 }
 
 /// Whether this is the offset at which the upload goes on.
-pub(super) fn check_offset(open: &Open, provided: u64) -> Result<(), Error> {
-    if open.offset == provided {
+pub(super) fn check_offset(expected: u64, provided: u64) -> Result<(), Error> {
+    if expected == provided {
         return Ok(());
     }
-    Err(Error::OffsetMismatch {
-        expected: open.offset,
-        provided,
-    })
+    Err(Error::OffsetMismatch { expected, provided })
 }

@@ -180,18 +180,18 @@ pub(super) async fn append(
     let live = &app.process.live;
     let guard = live.enter(id.hash(), app.process.phase.draining()).await;
     let mut open = match app.engine.find_upload(id.clone()).await? {
-        Found::Done(meta) if meta.size != offset => {
-            return Err(Error::OffsetMismatch {
-                expected: meta.size,
-                provided: offset,
+        Found::Done(meta) => {
+            check_offset(meta.size, offset)?;
+            return Err(if body.length == Some(0) {
+                Error::UploadCompleted
+            } else {
+                Error::InconsistentLength
             });
         }
-        Found::Done(_) if body.length == Some(0) => return Err(Error::UploadCompleted),
-        Found::Done(_) => return Err(Error::InconsistentLength),
         Found::Open(open) => *open,
     };
     check_replacing(&open, who)?;
-    check_offset(&open, offset)?;
+    check_offset(open.offset, offset)?;
     if let Some(length) = named {
         app.engine
             .announce_length(&mut open, length, body.length)

@@ -178,23 +178,18 @@ pub(super) async fn append(
     let mut response = empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
     let mut open = match app.engine.find_upload(id.clone()).await? {
-        Found::Done(meta) if meta.size == offset => {
+        Found::Done(meta) => {
+            check_offset(meta.size, offset)?;
             if body.length.is_some_and(|count| count > 0) {
                 return Err(Error::LengthExceeded);
             }
             describe_object(app, &id, &meta, headers);
             return Ok(response);
         }
-        Found::Done(meta) => {
-            return Err(Error::OffsetMismatch {
-                expected: meta.size,
-                provided: offset,
-            });
-        }
         Found::Open(open) => *open,
     };
     check_replacing(&open, who)?;
-    check_offset(&open, offset)?;
+    check_offset(open.offset, offset)?;
     if parts.headers.contains_key(UPLOAD_LENGTH) {
         let length = fields::number(&parts.headers, "upload-length").ok_or_else(invalid_length)?;
         app.engine
