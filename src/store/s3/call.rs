@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::{FutureExt, TryFutureExt};
 use rusoto_core::RusotoError;
+use rusoto_core::request::BufferedHttpResponse;
+use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
 
-use super::meaning::Named;
 use super::{S3Store, meaning};
 use crate::store::{StoreError, StoreResult};
 
@@ -18,7 +19,7 @@ impl S3Store {
         operation: impl Future<Output = Result<T, RusotoError<E>>>,
     ) -> StoreResult<T> {
         let number = self.settings.credentials.number();
-        let outcome: StoreResult<T> = AssertUnwindSafe(operation.map_err(meaning::of_rusoto))
+        let outcome: StoreResult<T> = AssertUnwindSafe(operation.map_err(of_rusoto))
             .catch_unwind()
             .await
             .unwrap_or_else(|_| Err(StoreError::Corrupt("S3's answer made rusoto panic".into())));
@@ -38,5 +39,82 @@ impl S3Store {
             StoreError::Credentials(cause) if !may_come => StoreError::Refused(cause),
             other => other,
         }
+    }
+}
+
+/// Errors of rusoto's operations that it gives a name to.
+pub(super) trait Named {
+    /// Whether an answer has a document that says what went wrong.
+    const IS_EXPLAINED: bool = true;
+    /// S3's code for it.
+    fn code(&self) -> &'static str;
+}
+
+impl Named for GetObjectError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidObjectState(_) => "InvalidObjectState",
+            Self::NoSuchKey(_) => "NoSuchKey",
+        }
+    }
+}
+
+impl Named for HeadObjectError {
+    const IS_EXPLAINED: bool = false;
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchKey(_) => "NoSuchKey",
+        }
+    }
+}
+
+impl Named for ListObjectsV2Error {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchBucket(_) => "NoSuchBucket",
+        }
+    }
+}
+
+impl Named for AbortMultipartUploadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchUpload(_) => "NoSuchUpload",
+        }
+    }
+}
+
+macro_rules! unnamed {
+    ($($error:ty),*) => {$(
+        impl Named for $error {
+            fn code(&self) -> &'static str {
+                match *self {}
+            }
+        }
+    )*};
+}
+
+unnamed!(
+    std::convert::Infallible,
+    rusoto_s3::CreateMultipartUploadError,
+    rusoto_s3::DeleteObjectError
+);
+
+/// The meaning of what rusoto returned.
+fn of_rusoto<E: Named>(error: RusotoError<E>) -> StoreError {
+    match error {
+        RusotoError::Service(named) => meaning::of_code(0, named.code(), ""),
+        RusotoError::HttpDispatch(error) => meaning::of_dispatch(&error),
+        RusotoError::Credentials(error) => StoreError::Credentials(error.into()),
+        RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => match status.as_u16() {
+            // 405 is a delete marker's answer.
+            404 | 405 if !E::IS_EXPLAINED => StoreError::NotFound,
+            status => meaning::of_answer(status, &body),
+        },
+        RusotoError::Validation(text) | RusotoError::ParseError(text) => {
+            StoreError::Corrupt(text.into())
+        }
+        RusotoError::Blocking => StoreError::Corrupt("rusoto blocked".into()),
     }
 }

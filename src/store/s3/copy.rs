@@ -35,7 +35,7 @@ impl S3Store {
     ) -> StoreResult<ObjectMeta> {
         // S3 takes the condition along with the copy. Asked first it fails before anything is done.
         self.expect(to, condition).await?;
-        if source.size == 0 && *condition != Condition::None && !self.copies_heed().await? {
+        if source.size == 0 && !self.copies_heed(condition).await? {
             // No parts could hold nothing.
             let nothing = Payload::Gathered(Vec::new());
             let attributes = Attributes {
@@ -49,69 +49,6 @@ impl S3Store {
             Err(error) if *condition == Condition::None => Err(of_source(error)),
             Err(StoreError::NotFound) => Err(of_source(StoreError::NotFound)),
             outcome => outcome,
-        }
-    }
-
-    /// Whether one call makes a copy of so many bytes that heeds this condition. Of nothing there are no
-    /// parts: that is for [`Self::copy_object`] to see to.
-    pub(super) async fn copies_under(&self, size: u64, condition: &Condition) -> StoreResult<bool> {
-        if *condition == Condition::None || size == 0 {
-            return Ok(true);
-        }
-        self.copies_heed().await
-    }
-
-    /// Whether S3 heeds a condition on a copy's target, as Amazon does. MinIO makes the copy all the
-    /// same: there the completion of an upload in parts is what heeds it. Found out once.
-    async fn copies_heed(&self) -> StoreResult<bool> {
-        let known = &self.settings.copies_heed;
-        let known = known.get_or_try_init(|| self.try_copy_that_must_fail());
-        match known.await {
-            Ok(heeds) => Ok(*heeds),
-            // Parts are always right, but cost more, and leave tags behind.
-            Err(error) if !error.is_transient() => {
-                log::warn!("whether copies heed conditions cannot be found out: {error}");
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn try_copy_that_must_fail(&self) -> StoreResult<bool> {
-        let mut name = [0; 16];
-        getrandom::fill(&mut name)
-            .map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
-        // As if it were of an upload: what a process that is killed leaves is swept.
-        let name = format!("uploads/{:032x}/copy", u128::from_ne_bytes(name));
-        let key = ObjectKey::internal(&name);
-        let nothing = Payload::Gathered(Vec::new());
-        let attributes = Attributes::default();
-        let made = Box::pin(self.put_object(&key, &attributes, &Condition::None, nothing)).await?;
-        let mut request = self.request("PUT", &key);
-        self.add_source(&mut request, &key, &made);
-        // Onto itself, which is only allowed with other metadata.
-        request.add_header("x-amz-metadata-directive", "REPLACE");
-        request.add_optional_header("x-amz-server-side-encryption", self.settings.sse.as_ref());
-        add_condition(&mut request, &Condition::IfAbsent);
-        request.set_payload(Some(Bytes::new()));
-        let copied = self.send_copy(request).await;
-        let mut versions = vec![made.version_id];
-        if let Ok((_, version)) = &copied {
-            versions.push(version.clone());
-        }
-        versions.dedup();
-        for version in versions {
-            let removed = Box::pin(self.delete_object(&key, version.as_ref())).await;
-            if let Err(error) = removed {
-                log::warn!("a temporary object stays until it is swept: {error}");
-            }
-        }
-        match copied {
-            // A 200 may have an error in it.
-            Ok((document, _)) => etag_of(&document).map(|_| false),
-            // The last: then the condition goes without it, as it always has there.
-            Err(StoreError::Precondition | StoreError::Unsupported(_)) => Ok(true),
-            Err(error) => Err(error),
         }
     }
 
@@ -261,7 +198,12 @@ impl S3Store {
     }
 
     /// What is copied: this version, if it has one, with this etag.
-    fn add_source(&self, request: &mut SignedRequest, from: &ObjectKey, source: &ObjectMeta) {
+    pub(super) fn add_source(
+        &self,
+        request: &mut SignedRequest,
+        from: &ObjectKey,
+        source: &ObjectMeta,
+    ) {
         let path = format!("{}/{}", self.settings.bucket, self.full(from));
         let mut value = utf8_percent_encode(&path, KEY_IN_PATH).to_string();
         if let Some(VersionId(version)) = &source.version_id {
@@ -275,7 +217,10 @@ impl S3Store {
 
     /// The answer's document, which a 200 may have an error in: S3 begins to answer, and sends
     /// white space, before it has copied.
-    async fn send_copy(&self, request: SignedRequest) -> StoreResult<(Bytes, Option<VersionId>)> {
+    pub(super) async fn send_copy(
+        &self,
+        request: SignedRequest,
+    ) -> StoreResult<(Bytes, Option<VersionId>)> {
         let sent = self.send(request, sign::EMPTY).await;
         let answer = sent.map_err(meaning::of_unread)?;
         let version = answer.version();
@@ -292,7 +237,7 @@ fn of_source(error: StoreError) -> StoreError {
     }
 }
 
-fn etag_of(document: &[u8]) -> StoreResult<String> {
+pub(super) fn etag_of(document: &[u8]) -> StoreResult<String> {
     match document::result(document, "ETag") {
         Some(etag) if !etag.is_empty() => Ok(unquote(Some(etag))),
         _ => Err(meaning::of_unread(meaning::of_answer(200, document))),

@@ -1,9 +1,7 @@
-//! From rusoto's errors and S3's codes to errors by meaning. rusoto's own error types know few
-//! codes, so it goes by status and by the code in the document.
+//! From S3's statuses and codes to errors by meaning, and what follows from them for a call that
+//! failed. What rusoto makes of them is `call`'s business.
 
-use rusoto_core::request::BufferedHttpResponse;
-use rusoto_core::{HttpDispatchError, RusotoError};
-use rusoto_s3::{AbortMultipartUploadError, GetObjectError, HeadObjectError, ListObjectsV2Error};
+use rusoto_core::HttpDispatchError;
 
 use super::document;
 use super::transport::{CONNECT, CORRUPT, GONE, SOURCE, TIMEOUT};
@@ -23,7 +21,8 @@ pub(super) fn of_answer(status: u16, document: &[u8]) -> StoreError {
     of_code(status, &code, &message)
 }
 
-fn of_code(status: u16, code: &str, message: &str) -> StoreError {
+/// The same of a code that was read already; empty where there was none.
+pub(super) fn of_code(status: u16, code: &str, message: &str) -> StoreError {
     let cause = || {
         format!("{SAYS}{status} {code} {message}")
             .trim_end()
@@ -199,83 +198,6 @@ pub(super) fn knows_no_checksum(error: &StoreError) -> bool {
             CODES.iter().any(|code| text.contains(code))
         }
         _ => false,
-    }
-}
-
-/// Errors of rusoto's operations that it gives a name to.
-pub(super) trait Named {
-    /// Whether an answer has a document that says what went wrong.
-    const IS_EXPLAINED: bool = true;
-    /// S3's code for it.
-    fn code(&self) -> &'static str;
-}
-
-impl Named for GetObjectError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::InvalidObjectState(_) => "InvalidObjectState",
-            Self::NoSuchKey(_) => "NoSuchKey",
-        }
-    }
-}
-
-impl Named for HeadObjectError {
-    const IS_EXPLAINED: bool = false;
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoSuchKey(_) => "NoSuchKey",
-        }
-    }
-}
-
-impl Named for ListObjectsV2Error {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoSuchBucket(_) => "NoSuchBucket",
-        }
-    }
-}
-
-impl Named for AbortMultipartUploadError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoSuchUpload(_) => "NoSuchUpload",
-        }
-    }
-}
-
-macro_rules! unnamed {
-    ($($error:ty),*) => {$(
-        impl Named for $error {
-            fn code(&self) -> &'static str {
-                match *self {}
-            }
-        }
-    )*};
-}
-
-unnamed!(
-    std::convert::Infallible,
-    rusoto_s3::CreateMultipartUploadError,
-    rusoto_s3::DeleteObjectError
-);
-
-/// The meaning of what rusoto returned.
-pub(super) fn of_rusoto<E: Named>(error: RusotoError<E>) -> StoreError {
-    match error {
-        RusotoError::Service(named) => of_code(0, named.code(), ""),
-        RusotoError::HttpDispatch(error) => of_dispatch(&error),
-        RusotoError::Credentials(error) => StoreError::Credentials(error.into()),
-        RusotoError::Unknown(BufferedHttpResponse { status, body, .. }) => match status.as_u16() {
-            // 405 is a delete marker's answer.
-            404 | 405 if !E::IS_EXPLAINED => StoreError::NotFound,
-            status => of_answer(status, &body),
-        },
-        RusotoError::Validation(text) | RusotoError::ParseError(text) => {
-            StoreError::Corrupt(text.into())
-        }
-        RusotoError::Blocking => StoreError::Corrupt("rusoto blocked".into()),
     }
 }
 

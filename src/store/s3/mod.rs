@@ -16,6 +16,7 @@ mod delete;
 mod document;
 mod framing;
 mod heal;
+mod heed;
 mod integrity;
 mod listing;
 mod meaning;
@@ -155,7 +156,8 @@ impl Store for S3Store {
 
     async fn copy_part_size(&self, size: u64, condition: &Condition) -> StoreResult<Option<u64>> {
         let most = self.settings.max_copy_bytes;
-        let one_call = size <= most && self.copies_under(size, condition).await?;
+        // Of nothing there are no parts.
+        let one_call = size <= most && (size == 0 || self.copies_heed(condition).await?);
         Ok((!one_call).then(|| copy::part_size(size, most)))
     }
 
